@@ -1,0 +1,41 @@
+// What the agent asks of the shared directory. Each method is one call of one lane: the agent never has two of a lane in flight.
+import type {HistoryEvent, Listing, RenameOutcome, Wishes} from '../protocol/agent-state.ts';
+import type {Heartbeat, NodeReport} from '../protocol/heartbeat.ts';
+import type {NodeId} from '../protocol/words.ts';
+
+export interface Store {
+  readonly storeId: string;
+  /** One RENAME of the lock file. Lane "renew". Never rejects. */
+  rename(from: string, to: string): Promise<RenameOutcome>;
+  /** One READDIR of the lock directory, after forcing the client's cache to refresh if asked. Lane "watch". Never rejects. */
+  list(refresh: boolean): Promise<Listing>;
+  /** Overwrites this node's record in place. Lane "beat". Never rejects. */
+  writeHeartbeat(heartbeat: Heartbeat): Promise<{
+    readonly ok: boolean;
+    readonly reason: string;
+    /** Whose record stood there before; undefined if none or unreadable. */
+    readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined;
+  }>;
+  /** Reads these nodes' records, or everybody's. Lane "hear". `whole` is false if any could not be read. Never rejects. */
+  readHeartbeats(whose: readonly NodeId[] | 'all'): Promise<{readonly heartbeats: readonly Heartbeat[]; readonly whole: boolean}>;
+  /** The names in the control directory. Lane "wish". @returns undefined if it could not be read; never rejects. */
+  readWishes(): Promise<Wishes | undefined>;
+  dropWish(wish: 'switchover' | 'statement', epoch: number): Promise<void>;
+  /** Adds to the history of an epoch; called one at a time, and again until it resolves. @throws HaError */
+  writeHistory(record: EpochRecord): Promise<void>;
+}
+
+/** The story of one epoch, as `history/<epoch>.json` has it. Wall clocks in ms since 1970, phases in ms on the owner's own clock. */
+export interface EpochRecord {
+  readonly format: 1;
+  readonly epoch: number;
+  readonly to: {readonly nodeId: string; readonly instanceId: string};
+  /** The owner before, and the very lock name that was claimed. */
+  readonly from: {readonly nodeId: string | null; readonly lockName: string};
+  readonly why: (HistoryEvent & {kind: 'claimed'})['why'];
+  readonly because: string;
+  readonly claimedAtWallMs: number;
+  /** Milliseconds from `detected` on; a phase that has not come is null. */
+  readonly phasesMs: {readonly claimed: number; readonly started: number | null; readonly ready: number | null};
+  readonly ended: {readonly wallMs: number; readonly because: string} | null;
+}
