@@ -1,7 +1,7 @@
 // The agent's state, what it is told, and what it asks for: plain data, so that production and simulator share it.
 import type {GuardianReport} from './guardian-machine.ts';
 import type {Heartbeat, Mode, NodeReport} from './heartbeat.ts';
-import type {FreeName, HeldName, LockName} from './lock-name.ts';
+import type {HeldName, LockName} from './lock-name.ts';
 import type {Timing} from './timing.ts';
 import type {Epoch, InstanceId, MonoMs, NodeId} from './words.ts';
 
@@ -16,7 +16,7 @@ export interface Self {
 
 /** What the operator may change while the agent runs. */
 export interface Settings {
-  readonly mode: Exclude<Mode, 'disabled'>;
+  readonly mode: Mode;
   readonly priority: number;
   /** How often an active service is started before the node gives the lease away; at least 1. */
   readonly attempts: number;
@@ -67,26 +67,41 @@ export type AgentInput =
   | {readonly type: 'tick'}
   | ({readonly type: 'listed'; readonly listing: Listing} & Call)
   | ({readonly type: 'renamed'; readonly outcome: RenameOutcome} & Call)
-  /** Heartbeats that were readable; nodes whose record was unreadable are simply missing. */
-  | ({readonly type: 'heard'; readonly heartbeats: readonly Heartbeat[]; readonly whole: boolean} & Call)
+  /**
+   * Heartbeats that were readable. `everybody`: all records were looked for and none failed to be read; `own`: this node's
+   * record was looked for and is either among them or not there.
+   */
+  | ({
+      readonly type: 'heard';
+      readonly heartbeats: readonly Heartbeat[];
+      readonly everybody: boolean;
+      readonly own: boolean;
+    } & Call)
   /** `found`: whose record stood in our place before. */
-  | ({readonly type: 'heartbeatWritten'; readonly ok: boolean; readonly reason: string; readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined} & Call)
-  | ({readonly type: 'wished'; readonly wishes: Wishes} & Call)
+  | ({
+      readonly type: 'heartbeatWritten';
+      readonly ok: boolean;
+      readonly reason: string;
+      readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined;
+    } & Call)
+  | ({readonly type: 'wished'; readonly wishes: Wishes | undefined} & Call)
   /** A guardian is connected and has nothing running, or runs what it kept for us (`adopted`). */
   | {readonly type: 'guardianReady'; readonly adopted: Adopted | undefined}
   | {readonly type: 'guardianSaid'; readonly report: GuardianReport}
   /** The guardian's channel closed, it is dead, and so is every process of the service, as far as containment proves it. */
-  | {readonly type: 'guardianGone'; readonly reason: string}
-  | {readonly type: 'guardianLost'; readonly reason: string}
+  | {readonly type: 'guardianGone'; readonly because: string}
+  | {readonly type: 'guardianLost'; readonly because: string}
   /** Readiness or health of the run in question. */
   | {readonly type: 'checked'; readonly run: number; readonly ok: boolean; readonly because: string}
   /** Whether this node could serve if it were elected: its passive form and its health. */
-  | {readonly type: 'fitness'; readonly fit: boolean; readonly because: string}
+  | {readonly type: 'fitness'; readonly ok: boolean; readonly because: string}
   | {readonly type: 'proof'; readonly proof: Proof}
   | {readonly type: 'settings'; readonly settings: Settings}
   | {readonly type: 'uri'; readonly uri: string}
   /** Something changed elsewhere: look more often for a while. */
   | {readonly type: 'hint'}
+  /** Give the lease away if this node holds it, and stand back for a while. */
+  | {readonly type: 'demote'; readonly because: string}
   | {readonly type: 'end'; readonly keepService: boolean; readonly because: string};
 
 /** What a living guardian brought over from the old agent. */
@@ -142,6 +157,8 @@ export interface Lane {
   readonly dueAt: MonoMs;
 }
 
+export type LaneName = 'renew' | 'watch' | 'beat' | 'hear' | 'wish';
+
 /** What the lock directory has shown. */
 export interface View {
   readonly name: LockName | undefined;
@@ -149,9 +166,7 @@ export interface View {
   readonly text: string;
   /** End of the listing that first showed this very name. */
   readonly firstSeenAt: MonoMs;
-  /** How many polls in a row showed it. */
-  readonly polls: number;
-  /** Start of the latest listing that could be used. */
+  /** Start of the latest listing that showed one well-formed name. */
   readonly askedAt: MonoMs;
 }
 
@@ -162,48 +177,55 @@ export type Trust =
   | {readonly kind: 'wrong'; readonly reason: string; readonly since: MonoMs};
 
 /** The lease as this instance holds it. */
-export type Lease =
-  | {readonly kind: 'none'}
-  | {
-      readonly kind: 'owned';
-      /** The name we last made or saw as ours. */
-      readonly name: HeldName;
-      /** t0 of the last rename of ours that returned success under this epoch, or that of the adopted deadline. */
-      readonly renewedAt: MonoMs | undefined;
-      /** A rename failed since: look before the next one. */
-      readonly inDoubt: boolean;
-      /** Since when nothing has been started, nor a start been under way. */
-      readonly idleSince: MonoMs | undefined;
-      readonly basis: ClaimBasis | 'adopted' | 'late';
-    }
-  | {
-      /** The guardian's deadline is zero; once nothing runs, the name is released. */
-      readonly kind: 'givingAway';
-      readonly name: HeldName;
-      readonly inDoubt: boolean;
-      readonly because: string;
-      /** When the lease that is given away would have ended anyway. */
-      readonly endsAt: MonoMs;
-    };
+export type Lease = {readonly kind: 'none'} | Owned | GivingAway;
+
+export interface Owned {
+  readonly kind: 'owned';
+  /** The name we last made or saw as ours. */
+  readonly name: HeldName;
+  /** t0 of the last rename of ours that returned success under this epoch. */
+  readonly renewedAt: MonoMs | undefined;
+  /** A rename failed since: look before the next one. */
+  readonly inDoubt: boolean;
+  /** Since when nothing has been started, nor a start been under way. */
+  readonly idleSince: MonoMs | undefined;
+}
+
+/** The guardian's deadline is zero; once nothing runs, the name is released. */
+export interface GivingAway {
+  readonly kind: 'givingAway';
+  readonly name: HeldName;
+  readonly inDoubt: boolean;
+  readonly because: string;
+  /** The attempt with which the guardian was told, to be used for the next release; undefined once it has been used. */
+  readonly zeroed: number | undefined;
+}
 
 /** The guardian as the agent knows it. */
 export type Link =
   | {readonly kind: 'absent'}
   | {readonly kind: 'starting'}
-  | {readonly kind: 'connected'; readonly unacknowledged: {readonly attempt: number; readonly epoch: Epoch; readonly since: MonoMs} | undefined}
+  | {readonly kind: 'connected'; readonly unacknowledged: Unacknowledged | undefined}
   /** Its channel closed, or it did not acknowledge: it is being killed and the service with it. */
   | {readonly kind: 'dying'};
+
+/** The latest pair that the guardian has been told, and since when it owes an answer. */
+export interface Unacknowledged {
+  readonly epoch: Epoch;
+  readonly attempt: number;
+  readonly since: MonoMs;
+}
 
 /** The service as the agent knows it from the guardian. */
 export type Supervision =
   | {readonly kind: 'down'}
-  | {readonly kind: 'starting'; readonly run: number; readonly epoch: Epoch; readonly since: MonoMs}
-  | {readonly kind: 'ready'; readonly run: number; readonly epoch: Epoch; readonly since: MonoMs}
-  | {readonly kind: 'stopping'; readonly run: number; readonly because: string}
-  /** Waiting before the next attempt. */
+  | {readonly kind: 'starting'; readonly run: number; readonly since: MonoMs}
+  | {readonly kind: 'ready'; readonly run: number; readonly since: MonoMs}
+  | {readonly kind: 'stopping'; readonly run: number; readonly because: string; readonly failed: boolean}
+  /** Nothing runs; waiting before the next attempt. */
   | {readonly kind: 'backoff'; readonly until: MonoMs; readonly because: string}
-  /** The guardian died: what runs is not known until it is proven gone. */
-  | {readonly kind: 'unknown'};
+  /** Its passive form failed, or its guardian died: what runs is not known until it is proven gone. */
+  | {readonly kind: 'unproven'; readonly because: string};
 
 export interface Peer {
   readonly report: NodeReport;
@@ -211,52 +233,75 @@ export interface Peer {
   readonly changedAt: MonoMs | undefined;
 }
 
+/** Whether the record with this node's id is this instance's alone to write. */
+export type OwnRecord =
+  | {readonly kind: 'unread'}
+  /** Another instance wrote it: it must stand still until then. */
+  | {readonly kind: 'watched'; readonly found: RecordMark; readonly until: MonoMs}
+  | {readonly kind: 'mine'; readonly before: RecordMark | undefined};
+
+export type RecordMark = Pick<NodeReport, 'instanceId' | 'seq'>;
+
 export interface AgentState {
   readonly self: Self;
   readonly settings: Settings;
   readonly uri: string | undefined;
+  readonly startedAt: MonoMs;
   /** Attempts of any kind so far: k. */
   readonly attempt: number;
+  /** Heartbeats written so far. */
   readonly seq: number;
+  /** Starts of the service so far. */
   readonly run: number;
-  readonly lanes: {readonly renew: Lane; readonly watch: Lane; readonly beat: Lane; readonly hear: Lane; readonly wish: Lane};
+  readonly lanes: Readonly<Record<LaneName, Lane>>;
   /** The rename in flight. */
-  readonly rename: {readonly op: RenameOp; readonly from: string; readonly to: HeldName | FreeName; readonly why: ClaimBasis | undefined} | undefined;
+  readonly rename: RenameCall | undefined;
+  /** The latest claim that failed: it may have happened all the same, or happen later. */
+  readonly doubtful: RenameCall | undefined;
+  /** The latest rename of ours was answered then: an older listing says nothing about our lease. */
+  readonly renamedAt: MonoMs;
   readonly view: View;
+  /** When the latest listing of any kind was answered. */
+  readonly listedAt: MonoMs;
   readonly trust: Trust;
   /** The largest epoch known, and since when: a smaller one in an older listing is no evidence. */
   readonly known: {readonly epoch: Epoch; readonly learnedAt: MonoMs};
-  /** When my own latest rename was answered: an older listing says nothing about my lease. */
-  readonly renamedAt: MonoMs;
   readonly lease: Lease;
+  readonly adoption: Adopted | undefined;
   readonly link: Link;
   readonly service: Supervision;
-  /** Failed attempts to run the service under the present lease. */
+  /** Runs of the service that failed under the present lease. */
   readonly failures: number;
   readonly peers: Readonly<Record<string, Peer>>;
   /** Start of the latest reading of everybody's heartbeats that was answered. */
   readonly heardAt: MonoMs | undefined;
   readonly wishes: Wishes;
   readonly proofs: readonly Proof[];
-  /** Polls still to listen before anything is claimed. */
-  readonly listen: number;
-  readonly lastTickAt: MonoMs;
-  /** When the order of candidates was asked for: the moment from which ranks count. */
-  readonly chanceAt: MonoMs | undefined;
+  readonly ownRecord: OwnRecord;
+  /** When a heartbeat of ours last got out. */
+  readonly beatAt: MonoMs | undefined;
+  /** Nothing is claimed by election before this; undefined until the first heartbeat is out. */
+  readonly listenUntil: MonoMs | undefined;
   readonly hintedUntil: MonoMs;
-  /** Polls in which my heartbeat did not get out. */
-  readonly mute: number;
-  /** Whether my record in the store is known to be mine alone to write. */
-  readonly predecessor: {readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined} | undefined;
   readonly fit: {readonly ok: boolean; readonly because: string};
   /** Not elected at all before this. */
   readonly barredUntil: MonoMs;
-  /** Elected only if nobody else can be before this. */
+  /** Elected only if nobody else can be, before this. */
   readonly coolingUntil: MonoMs;
-  /** Whether `mode: master` still insists: it has not been master yet. */
+  /** Whether mode `master` still insists: it has not been master yet. */
   readonly insists: boolean;
-  readonly ending: {readonly keepService: boolean; readonly because: string} | undefined;
+  readonly ending: {readonly keepService: boolean; readonly because: string; readonly since: MonoMs} | undefined;
   readonly ended: boolean;
+  /** When the machine last stepped: a gap means that the agent itself was not running. */
+  readonly steppedAt: MonoMs;
   /** Why the node does what it does, a sentence. */
   readonly because: string;
+}
+
+export interface RenameCall {
+  readonly op: RenameOp;
+  readonly from: string;
+  readonly to: LockName;
+  readonly basis: ClaimBasis | undefined;
+  readonly detectedAt: MonoMs;
 }

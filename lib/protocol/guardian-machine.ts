@@ -20,6 +20,9 @@ export type GuardianOrder =
   /** The agent ends, has released what it held, and needs its guardian no more. */
   | {readonly type: 'bye'};
 
+/** What made the guardian stop the service. */
+export type StopCause = 'ordered' | 'deadline' | 'given away' | 'ended' | 'agent dead';
+
 /** What the guardian tells its agent. */
 export type GuardianReport =
   /** The pair obeyed now, after each deadline, obeyed or not. */
@@ -27,9 +30,9 @@ export type GuardianReport =
   | {readonly type: 'started'; readonly run: number}
   | {readonly type: 'refused'; readonly run: number; readonly because: string}
   /** The service is being stopped: ordered, past its deadline, or because it ended by itself. */
-  | {readonly type: 'stopping'; readonly run: number; readonly because: string}
+  | {readonly type: 'stopping'; readonly run: number; readonly cause: StopCause; readonly because: string}
   /** No process of it is left; `proven` is false where its passive form failed: nothing may be released then. */
-  | {readonly type: 'gone'; readonly run: number; readonly proven: boolean; readonly because: string};
+  | {readonly type: 'gone'; readonly run: number; readonly proven: boolean; readonly cause: StopCause; readonly because: string};
 
 export type GuardianInput =
   | {readonly type: 'tick'}
@@ -62,9 +65,16 @@ export type GuardianEffect =
 export type GuardianRun =
   | {readonly kind: 'none'}
   | {readonly kind: 'running'; readonly run: number; readonly epoch: Epoch}
-  | {readonly kind: 'stopping'; readonly run: number; readonly killAt: MonoMs; readonly killed: boolean; readonly because: string}
+  | {
+      readonly kind: 'stopping';
+      readonly run: number;
+      readonly killAt: MonoMs;
+      readonly killed: boolean;
+      readonly cause: StopCause;
+      readonly because: string;
+    }
   /** Ended without proof that nothing of it is left. */
-  | {readonly kind: 'unproven'; readonly run: number};
+  | {readonly kind: 'unproven'; readonly run: number; readonly cause: StopCause};
 
 export interface GuardianState {
   readonly config: GuardianConfig;
@@ -133,7 +143,7 @@ function take(s: GuardianState, input: GuardianInput, now: MonoMs, effects: Guar
       if (s.run.kind === 'running' && s.run.run === input.run) report(effects, {type: 'started', run: input.run});
       return s;
     case 'runEnded':
-      return s.run.kind === 'running' && s.run.run === input.run ? beginStop(s, now, input.because, effects) : s;
+      return s.run.kind === 'running' && s.run.run === input.run ? beginStop(s, now, 'ended', input.because, effects) : s;
     case 'runGone':
       return runGone(s, input.run, input.proven, effects);
     case 'releaseEnded':
@@ -170,7 +180,9 @@ function obey(s: GuardianState, order: GuardianOrder, now: MonoMs, effects: Guar
     case 'start':
       return start(s, order, now, effects);
     case 'stop':
-      return s.run.kind === 'running' && s.run.run === order.run ? beginStop(s, now, 'the agent ordered it', effects) : s;
+      return s.run.kind === 'running' && s.run.run === order.run
+        ? beginStop(s, now, 'ordered', 'the agent ordered it', effects)
+        : s;
     case 'keep':
       return {...s, keep: true};
     case 'bye':
@@ -214,31 +226,32 @@ function startFault(s: GuardianState, epoch: Epoch, now: MonoMs): string | undef
 function runGone(s: GuardianState, run: number, proven: boolean, effects: GuardianEffect[]): GuardianState {
   if ((s.run.kind !== 'stopping' && s.run.kind !== 'unproven') || s.run.run !== run) return s;
   const because = s.run.kind === 'stopping' ? s.run.because : 'its passive form has reported success at last';
-  report(effects, {type: 'gone', run, proven, because});
-  return {...s, run: proven ? {kind: 'none'} : {kind: 'unproven', run}};
+  report(effects, {type: 'gone', run, proven, cause: s.run.cause, because});
+  return {...s, run: proven ? {kind: 'none'} : {kind: 'unproven', run, cause: s.run.cause}};
 }
 
 /** Stops what runs past its deadline, and what nobody will adopt any more. */
 function enforceDeadline(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): GuardianState {
   if (s.run.kind !== 'running') return s;
   if (leaseOver(s, now)) {
-    const because = s.deadline?.given === true ? 'the lease is given away' : 'the lease could not be renewed in time';
-    return beginStop(s, now, because, effects);
+    return s.deadline?.given === true
+      ? beginStop(s, now, 'given away', 'the lease is given away', effects)
+      : beginStop(s, now, 'deadline', 'the lease could not be renewed in time', effects);
   }
   if (s.link.kind === 'gone' && !s.keep && now >= after(s.link.since, s.config.agentLossGraceMs)) {
-    return beginStop(s, now, 'the agent is dead', effects);
+    return beginStop(s, now, 'agent dead', 'the agent is dead', effects);
   }
   return s;
 }
 
 /** SIGTERM now, SIGKILL after stopTimeout, but never later than d before the end of the last lease, given away or not. */
-function beginStop(s: GuardianState, now: MonoMs, because: string, effects: GuardianEffect[]): GuardianState {
+function beginStop(s: GuardianState, now: MonoMs, cause: StopCause, because: string, effects: GuardianEffect[]): GuardianState {
   if (s.run.kind !== 'running') return s;
   const soft = after(now, s.config.timing.stopTimeoutMs);
   const hard = s.deadline ? killAt(s.deadline.at, s.config.timing) : soft;
   effects.push({type: 'termRun', run: s.run.run});
-  report(effects, {type: 'stopping', run: s.run.run, because});
-  return {...s, run: {kind: 'stopping', run: s.run.run, killAt: monoMs(Math.min(soft, hard)), killed: false, because}};
+  report(effects, {type: 'stopping', run: s.run.run, cause, because});
+  return {...s, run: {kind: 'stopping', run: s.run.run, killAt: monoMs(Math.min(soft, hard)), killed: false, cause, because}};
 }
 
 function enforceKill(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): GuardianState {

@@ -42,7 +42,8 @@ export const DOUBT_MS = 60_000;
 export function timingFaults(t: Timing): string[] {
   const faults: string[] = [];
   for (const [key, ms] of Object.entries(t)) {
-    if (!Number.isInteger(ms) || ms < 1) faults.push(`${key.replace(/Ms$/, '')} is ${ms} ms, but must be a whole number of at least 1 ms`);
+    if (!Number.isInteger(ms) || ms < 1)
+      faults.push(`${key.replace(/Ms$/, '')} is ${ms} ms, but must be a whole number of at least 1 ms`);
   }
   if (t.leaseTimeoutMs < LEASE_TIMEOUT_MIN_MS || t.leaseTimeoutMs > LEASE_TIMEOUT_MAX_MS) {
     faults.push(`leaseTimeout is ${t.leaseTimeoutMs} ms, but must be between 1 s and 24 h`);

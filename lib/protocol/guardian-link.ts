@@ -1,0 +1,53 @@
+// The agent's side of its guardian: deadlines told and acknowledged (G), and what follows from its death (K).
+import type {AgentEffect, AgentState, Owned, Unacknowledged} from './agent-state.ts';
+import {GUARDIAN_ACK_MS} from './timing.ts';
+import {after, type Epoch, type MonoMs} from './words.ts';
+
+/** A longer pause between two steps means that the agent was not running: an acknowledgement may wait unread. */
+const PAUSE_MS = 500;
+
+/** Sends the end of a confirmed lease, or, given a bare pair, zero. Without a guardian there is nobody to tell and nothing that runs. */
+export function sendDeadline(
+  s: AgentState,
+  what: Owned | {epoch: Epoch; attempt: number},
+  out: AgentEffect[],
+  now: MonoMs,
+): AgentState {
+  if (s.link.kind !== 'connected') return s;
+  const pair = 'name' in what ? {epoch: what.name.epoch, attempt: what.name.attempt} : what;
+  if ('name' in what && what.renewedAt === undefined) return s;
+  const deadline = 'name' in what && what.renewedAt !== undefined ? after(what.renewedAt, what.name.leaseTimeoutMs) : 'now';
+  out.push({type: 'setDeadline', ...pair, deadline});
+  const since = s.link.unacknowledged?.since ?? now;
+  return {...s, link: {kind: 'connected', unacknowledged: {...pair, since}}};
+}
+
+export function onAcknowledged(s: AgentState, pair: {epoch: Epoch; attempt: number}, now: MonoMs): AgentState {
+  if (s.link.kind !== 'connected' || !s.link.unacknowledged) return s;
+  const open: Unacknowledged = s.link.unacknowledged;
+  const latest = pair.epoch > open.epoch || (pair.epoch === open.epoch && pair.attempt >= open.attempt);
+  return {...s, link: {kind: 'connected', unacknowledged: latest ? undefined : {...open, since: now}}};
+}
+
+/** (G) A guardian that does not acknowledge within 1 s is killed, and the service with it. */
+export function watchGuardian(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
+  if (s.link.kind === 'absent') {
+    if (s.ending) return s;
+    out.push({type: 'spawnGuardian'});
+    return {...s, link: {kind: 'starting'}};
+  }
+  if (s.link.kind !== 'connected' || !s.link.unacknowledged) return s;
+  if (now - s.steppedAt > PAUSE_MS) {
+    return {...s, link: {kind: 'connected', unacknowledged: {...s.link.unacknowledged, since: now}}};
+  }
+  if (now < after(s.link.unacknowledged.since, GUARDIAN_ACK_MS)) return s;
+  return loseGuardian(s, 'the guardian did not acknowledge a deadline within 1 s', out);
+}
+
+/** (K) It is killed and seen gone, and so is the service, before anything else is started. */
+export function loseGuardian(s: AgentState, because: string, out: AgentEffect[]): AgentState {
+  if (s.link.kind === 'dying') return s;
+  out.push({type: 'killGuardian', because});
+  const service = s.service.kind === 'down' ? s.service : ({kind: 'unproven', because} as const);
+  return {...s, link: {kind: 'dying'}, service, because};
+}

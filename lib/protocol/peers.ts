@@ -1,0 +1,121 @@
+// Who is alive, as heartbeats tell it; and whether the record with our id is ours. Heartbeats never tell who is master.
+import type {AgentEffect, AgentInput, AgentState, OwnRecord, Peer, RecordMark} from './agent-state.ts';
+import type {NodeReport} from './heartbeat.ts';
+import {isDue, occupy, vacate} from './lanes.ts';
+import {ALIVE_HEARTBEATS, LISTEN_POLLS, MUTE_POLLS} from './timing.ts';
+import {after, type MonoMs, type NodeId} from './words.ts';
+
+/** How many heartbeats of ours may be missing before the order of candidates stays as it was. */
+const FLOWING_HEARTBEATS = 3;
+
+export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out: AgentEffect[]): AgentState {
+  const {heartbeats, askedAt, answeredAt} = input;
+  const peers: Record<string, Peer> = {...s.peers};
+  for (const heartbeat of heartbeats) {
+    for (const seen of heartbeat.seen) noteDigest(peers, seen, answeredAt, s.self.timing.heartbeatIntervalMs);
+    note(peers, heartbeat, answeredAt);
+  }
+  delete peers[s.self.nodeId];
+  const idle = vacate(s, 'hear', after(askedAt, s.self.timing.pollIntervalMs));
+  const heardAt = input.everybody ? askedAt : s.heardAt;
+  const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);
+  return checkOwnRecord({...idle, peers, heardAt}, own, input, out);
+}
+
+/** A change of (instanceId, seq) is what "alive" means; an older report than the known one says nothing. */
+function note(peers: Record<string, Peer>, report: NodeReport, now: MonoMs): void {
+  const known = peers[report.nodeId];
+  if (!known) {
+    peers[report.nodeId] = {report, changedAt: undefined};
+    return;
+  }
+  const sameInstance = known.report.instanceId === report.instanceId;
+  if (sameInstance && report.seq <= known.report.seq) return;
+  peers[report.nodeId] = {report, changedAt: now};
+}
+
+/** The master's digest lags behind: it never brings back an instance whose successor has just been seen. */
+function noteDigest(peers: Record<string, Peer>, report: NodeReport, now: MonoMs, heartbeatIntervalMs: number): void {
+  const known = peers[report.nodeId];
+  const fresh = known?.changedAt !== undefined && now - known.changedAt < 2 * heartbeatIntervalMs;
+  if (fresh && known.report.instanceId !== report.instanceId) return;
+  note(peers, report, now);
+}
+
+/** Before the first heartbeat: another instance's record must stand still for 3 polls, or this node is not alone. */
+function checkOwnRecord(
+  s: AgentState,
+  own: NodeReport | undefined,
+  input: AgentInput & {type: 'heard'},
+  out: AgentEffect[],
+): AgentState {
+  const {ownRecord} = s;
+  const now = input.answeredAt;
+  const mark = own && own.instanceId !== s.self.instanceId ? {instanceId: own.instanceId, seq: own.seq} : undefined;
+  if (ownRecord.kind === 'mine' || !(input.everybody || input.own)) return s;
+  if (ownRecord.kind === 'unread') {
+    if (!mark) return {...s, ownRecord: {kind: 'mine', before: undefined}};
+    return {...s, ownRecord: {kind: 'watched', found: mark, until: after(now, LISTEN_POLLS * s.self.timing.pollIntervalMs)}};
+  }
+  if (mark && !sameMark(mark, ownRecord.found)) return refuseTwin(s, mark, out);
+  const next: OwnRecord = now >= ownRecord.until ? {kind: 'mine', before: ownRecord.found} : ownRecord;
+  return {...s, ownRecord: next};
+}
+
+const sameMark = (a: RecordMark, b: RecordMark): boolean => a.instanceId === b.instanceId && a.seq === b.seq;
+
+function refuseTwin(s: AgentState, twin: RecordMark, out: AgentEffect[]): AgentState {
+  const because = `another live agent (instance ${twin.instanceId}) has the node id ${s.self.nodeId}: give this one another with --nodeId`;
+  out.push({type: 'exit', code: 3, keep: false, because});
+  return {...s, ended: true, because};
+}
+
+export function onHeartbeatWritten(
+  s: AgentState,
+  input: AgentInput & {type: 'heartbeatWritten'},
+  out: AgentEffect[],
+): AgentState {
+  const {askedAt, answeredAt, found} = input;
+  const idle = vacate(s, 'beat', after(askedAt, s.self.timing.heartbeatIntervalMs));
+  if (!input.ok) return idle;
+  const listenUntil = idle.listenUntil ?? after(answeredAt, LISTEN_POLLS * s.self.timing.pollIntervalMs);
+  const beaten = {...idle, beatAt: answeredAt, listenUntil};
+  if (!found || found.instanceId === s.self.instanceId || s.ownRecord.kind !== 'mine') return beaten;
+  if (s.ownRecord.before && s.ownRecord.before.instanceId === found.instanceId) return beaten;
+  // Both started at the same moment: one of them goes, and never the one that holds the lease.
+  return s.lease.kind === 'none' && s.self.instanceId > found.instanceId ? refuseTwin(beaten, found, out) : beaten;
+}
+
+/** Reads whom this node needs: everybody while it elects or owns, the owner while it follows. */
+export function listen(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
+  if (!isDue(s, 'hear', now)) return s;
+  out.push({type: 'readHeartbeats', whose: needsEverybody(s, now) ? 'all' : [ownerOf(s)].flatMap((id) => id ?? [])});
+  return occupy(s, 'hear');
+}
+
+function needsEverybody(s: AgentState, now: MonoMs): boolean {
+  if (s.ownRecord.kind !== 'mine' || s.lease.kind !== 'none' || ownerOf(s) === undefined) return true;
+  if (s.listenUntil === undefined || now < s.listenUntil) return true;
+  return now - s.view.firstSeenAt >= LISTEN_POLLS * s.self.timing.pollIntervalMs;
+}
+
+const ownerOf = (s: AgentState): NodeId | undefined => (s.view.name?.kind === 'held' ? s.view.name.writer?.nodeId : undefined);
+
+/** While its own heartbeat does not get out, a node keeps the order it knew. */
+export function isAlive(s: AgentState, peer: Peer, now: MonoMs): boolean {
+  const {heartbeatIntervalMs} = s.self.timing;
+  const flowing = s.beatAt === undefined || now - s.beatAt <= FLOWING_HEARTBEATS * heartbeatIntervalMs;
+  const asOf = flowing || s.beatAt === undefined ? now : s.beatAt;
+  return (
+    peer.changedAt !== undefined &&
+    asOf - peer.changedAt <= ALIVE_HEARTBEATS * heartbeatIntervalMs &&
+    peer.report.state !== 'TERMINATED'
+  );
+}
+
+/** One that could not write a heartbeat for 10 polls ranks after all it sees alive. */
+export const isMute = (s: AgentState, now: MonoMs): boolean =>
+  now - (s.beatAt ?? s.startedAt) >= MUTE_POLLS * s.self.timing.pollIntervalMs;
+
+export const electable = (s: AgentState, now: MonoMs): Peer[] =>
+  Object.values(s.peers).filter((peer) => isAlive(s, peer, now) && peer.report.eligible);

@@ -1,0 +1,37 @@
+// The operator's wishes in the store: each names the epoch it is meant for, so a repeated or stale one does nothing.
+import type {AgentEffect, AgentState} from './agent-state.ts';
+import {giveAway} from './lease.ts';
+import {electable} from './peers.ts';
+import type {MonoMs, NodeId} from './words.ts';
+
+/** The owner carries out a switchover of its own epoch, and clears away the wishes that time has overtaken. */
+export function obeyWishes(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
+  if (s.lease.kind !== 'owned') return s;
+  const {epoch} = s.lease.name;
+  for (const wish of s.wishes.switchovers)
+    if (wish.epoch < epoch) out.push({type: 'dropWish', wish: 'switchover', epoch: wish.epoch});
+  for (const wish of s.wishes.statements)
+    if (wish.epoch < epoch) out.push({type: 'dropWish', wish: 'statement', epoch: wish.epoch});
+  const current = {
+    ...s.wishes,
+    switchovers: s.wishes.switchovers.filter((wish) => wish.epoch >= epoch),
+    statements: s.wishes.statements.filter((wish) => wish.epoch >= epoch),
+  };
+  const next = {...s, wishes: current};
+  const wish = current.switchovers.find((each) => each.epoch === epoch);
+  if (!wish || next.lease.kind !== 'owned') return next;
+  const fault = switchoverFault(next, wish.to, now);
+  if (fault === undefined) return giveAway(next, `switchover to ${wish.to ?? 'another node'}`, now, out);
+  out.push({type: 'dropWish', wish: 'switchover', epoch});
+  const left = {...current, switchovers: current.switchovers.filter((each) => each !== wish)};
+  return {...next, wishes: left, because: `switchover refused: ${fault}`};
+}
+
+/** @returns why a switchover cannot be carried out now. */
+export function switchoverFault(s: AgentState, to: NodeId | undefined, now: MonoMs): string | undefined {
+  if (s.wishes.paused) return 'the cluster is paused';
+  if (to === s.self.nodeId) return `${to} is the owner already`;
+  const ready = electable(s, now).map((peer) => peer.report.nodeId);
+  if (to === undefined) return ready.length > 0 ? undefined : 'no other node is alive and eligible';
+  return ready.includes(to) ? undefined : `${to} is not alive and eligible`;
+}
