@@ -96,7 +96,9 @@ function take(s: AgentState, input: AgentInput, now: MonoMs, out: AgentEffect[])
     case 'guardianLost':
       return loseGuardian(s, input.because, out);
     case 'guardianGone':
-      return guardianGone(s, input.because, now, out);
+      return guardianGone(s, input, now, out);
+    case 'serviceProven':
+      return s.service.kind === 'unproven' ? countFailure(s, s.service.because, now, out) : s;
     case 'checked':
       return onChecked(s, input, now, out);
     case 'fitness':
@@ -107,6 +109,11 @@ function take(s: AgentState, input: AgentInput, now: MonoMs, out: AgentEffect[])
       return {...s, settings: input.settings, insists: s.insists && input.settings.mode === 'master'};
     case 'uri':
       return {...s, uri: input.uri};
+    case 'forget':
+      return {
+        ...s,
+        peers: Object.fromEntries(Object.entries(s.peers).filter(([id]) => !input.nodes.some((node) => node === id))),
+      };
     case 'hint':
       return hurry({...s, hintedUntil: after(now, HINT_POLLS * s.self.timing.pollIntervalMs)}, 'watch', now);
     case 'demote':
@@ -137,10 +144,10 @@ function guardianReady(
   return linked.lease.kind === 'owned' ? sendDeadline(linked, linked.lease, out, now) : linked;
 }
 
-/** Guardian and service are proven gone. A service that went with it has failed. */
-function guardianGone(s: AgentState, because: string, now: MonoMs, out: AgentEffect[]): AgentState {
+/** A service that went with its guardian has failed; one that is not proven gone stays so until its passive form says it is. */
+function guardianGone(s: AgentState, input: AgentInput & {type: 'guardianGone'}, now: MonoMs, out: AgentEffect[]): AgentState {
   const gone: AgentState = {...s, link: {kind: 'absent'}, adoption: undefined};
-  return s.service.kind === 'unproven' ? countFailure(gone, because, now, out) : gone;
+  return s.service.kind === 'unproven' && input.proven ? countFailure(gone, input.because, now, out) : gone;
 }
 
 /** What follows from what is known now. Each rule does nothing when there is nothing to do. */

@@ -88,9 +88,11 @@ export type AgentInput =
   /** A guardian is connected and has nothing running, or runs what it kept for us (`adopted`). */
   | {readonly type: 'guardianReady'; readonly adopted: Adopted | undefined}
   | {readonly type: 'guardianSaid'; readonly report: GuardianReport}
-  /** The guardian's channel closed, it is dead, and so is every process of the service, as far as containment proves it. */
-  | {readonly type: 'guardianGone'; readonly because: string}
+  /** The guardian is dead; `proven`: so is every process of the service, as far as its containment lets one know. */
+  | {readonly type: 'guardianGone'; readonly proven: boolean; readonly because: string}
   | {readonly type: 'guardianLost'; readonly because: string}
+  /** The passive form has reported success after a guardian died that could not prove it: nothing runs. */
+  | {readonly type: 'serviceProven'}
   /** Readiness or health of the run in question. */
   | {readonly type: 'checked'; readonly run: number; readonly ok: boolean; readonly because: string}
   /** Whether this node could serve if it were elected: its passive form and its health. */
@@ -98,6 +100,8 @@ export type AgentInput =
   | {readonly type: 'proof'; readonly proof: Proof}
   | {readonly type: 'settings'; readonly settings: Settings}
   | {readonly type: 'uri'; readonly uri: string}
+  /** The records of these dead nodes were removed. */
+  | {readonly type: 'forget'; readonly nodes: readonly NodeId[]}
   /** Something changed elsewhere: look more often for a while. */
   | {readonly type: 'hint'}
   /** Give the lease away if this node holds it, and stand back for a while. */
@@ -144,7 +148,6 @@ export type HistoryEvent =
       readonly claimedAt: MonoMs;
     }
   | {readonly kind: 'started' | 'ready'; readonly epoch: Epoch; readonly at: MonoMs}
-  | {readonly kind: 'adopted'; readonly epoch: Epoch; readonly at: MonoMs}
   | {readonly kind: 'ended'; readonly epoch: Epoch; readonly at: MonoMs; readonly because: string};
 
 export type ClaimBasis = 'free' | 'silence' | 'statement' | 'fence' | 'local';

@@ -20,7 +20,14 @@ export interface Store {
   readHeartbeats(whose: readonly NodeId[] | 'all'): Promise<{readonly heartbeats: readonly Heartbeat[]; readonly whole: boolean}>;
   /** The names in the control directory. Lane "wish". @returns undefined if it could not be read; never rejects. */
   readWishes(): Promise<Wishes | undefined>;
-  dropWish(wish: 'switchover' | 'statement', epoch: number): Promise<void>;
+  /** Adds a wish to the control directory; one that is there already is fine. @throws HaError */
+  placeWish(
+    wish: {readonly wish: 'paused'} | {readonly wish: 'switchover'; readonly epoch: number; readonly to: NodeId | undefined},
+  ): Promise<void>;
+  /** Removes every wish of that kind and epoch (0 for `paused`); one that is not there is fine. Never rejects. */
+  dropWish(wish: 'switchover' | 'statement' | 'paused', epoch: number): Promise<void>;
+  /** Removes a node's record; one that is not there is fine. @throws HaError */
+  removeHeartbeat(node: NodeId): Promise<void>;
   /** Adds to the history of an epoch; called one at a time, and again until it resolves. @throws HaError */
   writeHistory(record: EpochRecord): Promise<void>;
 }

@@ -1,0 +1,100 @@
+// The loop: what happened → step → what to do about it, one input at a time; nothing here decides anything.
+import {newAgent, nextStepAt, stepAgent} from '../protocol/agent-machine.ts';
+import {heartbeatOf, nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
+import type {AgentEffect, AgentInput, AgentState, Self} from '../protocol/agent-state.ts';
+import {assertTurn} from '../protocol/invariants.ts';
+import type {Epoch} from '../protocol/words.ts';
+import {createChronicler} from './chronicler.ts';
+import {createHistoryWriter} from './history-writer.ts';
+import {createMailbox, type Mailbox} from './mailbox.ts';
+import {createPerformer} from './performer.ts';
+import type {AgentFacts, AgentPorts} from './ports.ts';
+import {statusOf} from './snapshot.ts';
+import type {AgentPort} from './status.ts';
+
+export interface Ending {
+  readonly code: 0 | 2 | 3;
+  readonly because: string;
+}
+
+export interface Agent {
+  readonly port: AgentPort;
+  readonly mailbox: Mailbox;
+  /** Resolves when the agent has ended: nothing is held and nothing runs, or the guardian keeps it. */
+  readonly ended: Promise<Ending>;
+  input(input: AgentInput): void;
+  start(): void;
+}
+
+/** How long the last words (a final heartbeat, the history) may take, ms: a store that hangs must not keep the agent. */
+const LAST_WORDS_MS = 1_000;
+
+export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: AgentPorts): Agent {
+  const {clock, store, log} = ports;
+  let state: AgentState = newAgent(self, facts.settings, known, clock.now());
+  let timer: NodeJS.Timeout | undefined;
+  let turnedAt = clock.now();
+  let settle: (ending: Ending) => void = () => undefined;
+  const ended = new Promise<Ending>((resolve) => (settle = resolve));
+  const history = createHistoryWriter(self, store, clock, log);
+  const chronicler = createChronicler(clock, log);
+  const performer = createPerformer({ports, facts, history, input, state: () => state, exit});
+
+  function input(given: AgentInput): void {
+    if (state.ended) return;
+    const before = state;
+    const {state: next, effects} = stepAgent(before, given, clock.now());
+    assertTurn(before, next, effects);
+    state = next;
+    turnedAt = clock.now();
+    chronicler.note(before, next, given, effects);
+    if (next.known.epoch > before.known.epoch) void ports.rememberEpoch(next.known.epoch);
+    ports.followMaster(masterUriToFollow(next));
+    for (const effect of effects) performer.perform(effect);
+    mailbox.turned(state);
+    schedule();
+  }
+
+  function schedule(): void {
+    clearTimeout(timer);
+    if (state.ended) return;
+    const now = clock.now();
+    timer = setTimeout(tick, Math.max(1, nextStepAt(state, now) - now));
+  }
+
+  const tick = (): void => input({type: 'tick'});
+
+  function exit(effect: AgentEffect & {type: 'exit'}): void {
+    clearTimeout(timer);
+    void lastWords(effect).then(() => settle({code: effect.code, because: effect.because}));
+  }
+
+  async function lastWords(effect: AgentEffect & {type: 'exit'}): Promise<void> {
+    ports.readiness.stop();
+    ports.followMaster(undefined);
+    ports.guardian.send({type: effect.keep ? 'keep' : 'bye'});
+    const farewell = {...heartbeatOf(state, clock.now()), wallMs: clock.wallMs()};
+    const mayWrite = state.ownRecord.kind === 'mine' && !state.lanes.beat.busy && effect.code !== 3;
+    const words = Promise.all([
+      mayWrite ? store.writeHeartbeat(farewell) : undefined,
+      history.settle(LAST_WORDS_MS),
+      ports.guardian.leave(),
+    ]);
+    await Promise.race([words, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+  }
+
+  const mailbox = createMailbox({input, state: () => state, store, clock});
+  const port: AgentPort = {
+    ...mailbox.port,
+    subscribe: (listener) => chronicler.subscribe(listener),
+    status: () =>
+      statusOf(state, facts, {...chronicler.chronicle(), storeId: store.storeId, turnedAt}, clock.now(), clock.wallMs()),
+  };
+  return {port, mailbox, ended, input, start: tick};
+
+  function masterUriToFollow(s: AgentState): string | undefined {
+    const owner = ownerOf(s);
+    if (owner === undefined || owner === s.self.nodeId || nodeStateOf(s, clock.now()) === 'MASTER') return undefined;
+    return s.peers[owner]?.report.uri;
+  }
+}

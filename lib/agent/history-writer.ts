@@ -1,0 +1,111 @@
+// The history of epochs, written by their owner into the store: not a log, so nothing is dropped while the agent lives.
+import type {HistoryEvent} from '../protocol/agent-state.ts';
+import type {Self} from '../protocol/agent-state.ts';
+import {parseLockName} from '../protocol/lock-name.ts';
+import type {EpochRecord, Store} from '../store/contract.ts';
+import type {Clock, Reporter} from './ports.ts';
+
+export interface HistoryWriter {
+  add(event: HistoryEvent): void;
+  /** Resolves once everything is written, or after `limitMs`. */
+  settle(limitMs: number): Promise<void>;
+}
+
+/** How long to wait after a failed write before it is tried again, ms. */
+const RETRY_MS = 1_000;
+
+export function createHistoryWriter(self: Self, store: Store, clock: Clock, log: Reporter): HistoryWriter {
+  const records = new Map<number, {record: EpochRecord; detectedAt: number}>();
+  const dirty = new Set<number>();
+  let writing: Promise<void> | undefined;
+  let ending = false;
+
+  async function writeAll(): Promise<void> {
+    let failed = false;
+    for (const epoch of dirty) {
+      const entry = records.get(epoch);
+      if (!entry) continue;
+      dirty.delete(epoch);
+      try {
+        await store.writeHistory(entry.record);
+        if (entry.record.ended) records.delete(epoch);
+        failed = false;
+      } catch (error) {
+        dirty.add(epoch);
+        if (!failed) log.warn(`could not write the history of epoch ${epoch}: trying again`, {reason: String(error)});
+        failed = true;
+        if (ending) return;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      }
+    }
+  }
+
+  function kick(): void {
+    writing ??= writeAll().finally(() => {
+      writing = undefined;
+      if (dirty.size > 0 && !ending) kick();
+    });
+  }
+
+  return {
+    add(event) {
+      const changed = applyEvent(records.get(event.epoch), event, self, clock);
+      if (!changed) return;
+      records.set(event.epoch, changed);
+      dirty.add(event.epoch);
+      kick();
+    },
+    async settle(limitMs) {
+      ending = true;
+      const limit = new Promise<void>((resolve) => setTimeout(resolve, limitMs).unref());
+      if (writing) await Promise.race([writing, limit]);
+      if (dirty.size > 0) await Promise.race([writeAll(), limit]);
+    },
+  };
+}
+
+type Entry = {readonly record: EpochRecord; readonly detectedAt: number};
+
+/** @returns undefined for an epoch that an earlier instance claimed: its record is that instance's. */
+function applyEvent(entry: Entry | undefined, event: HistoryEvent, self: Self, clock: Clock): Entry | undefined {
+  if (event.kind === 'claimed') {
+    const from = parseLockName(event.from);
+    const agoMs = clock.now() - event.claimedAt;
+    const record: EpochRecord = {
+      format: 1,
+      epoch: event.epoch,
+      to: {nodeId: self.nodeId, instanceId: self.instanceId},
+      from: {nodeId: from?.writer?.nodeId ?? null, lockName: event.from},
+      why: event.why,
+      because: whyOf(event.why, from?.writer?.nodeId ?? 'nobody'),
+      claimedAtWallMs: Math.round(clock.wallMs() - agoMs),
+      phasesMs: {claimed: Math.round(event.claimedAt - event.detectedAt), started: null, ready: null},
+      ended: null,
+    };
+    return {record, detectedAt: event.detectedAt};
+  }
+  if (!entry) return undefined;
+  const {record, detectedAt} = entry;
+  if (event.kind === 'ended') {
+    return {detectedAt, record: {...record, ended: {wallMs: Math.round(clock.wallMs()), because: event.because}}};
+  }
+  if (record.phasesMs[event.kind] !== null) return undefined;
+  return {detectedAt, record: {...record, phasesMs: {...record.phasesMs, [event.kind]: Math.round(event.at - detectedAt)}}};
+}
+
+function whyOf(why: EpochRecord['why'], from: string): string {
+  switch (why) {
+    case 'free':
+      return from === 'nobody' ? 'nobody had held the lease' : `${from} had released the lease`;
+    case 'silence':
+      return `${from} had been silent for the whole lease`;
+    case 'statement':
+      return `the operator said that ${from} was dead`;
+    case 'fence':
+      return `${from} had been fenced`;
+    case 'local':
+      return 'the earlier instance on this host was proven dead';
+    default:
+      return why satisfies never;
+  }
+}

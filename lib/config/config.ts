@@ -1,0 +1,206 @@
+// The configuration as the rest of the program sees it: resolved once, frozen, every path absolute, every duration in ms.
+import {createHash} from 'node:crypto';
+import {isIP} from 'node:net';
+import {basename, isAbsolute, join} from 'node:path';
+import type {ConfigProblem} from '../errors.ts';
+import type {Mode} from '../protocol/heartbeat.ts';
+import {timingFaults, type Timing} from '../protocol/timing.ts';
+import {isNodeId, nodeId as toNodeId, type NodeId} from '../protocol/words.ts';
+import type {HealthCheck} from './health-checks.ts';
+import {formatDuration} from './units.ts';
+import {DEFAULT_PORT, type Key, type LogLevel, type Values} from './options.ts';
+import {readService, type Refuse, type ServiceConfig} from './service.ts';
+
+export interface Config {
+  readonly highAvailability: Mode;
+  readonly app: string;
+  readonly nodeId: NodeId;
+  readonly priority: number;
+  /** Undefined only with highAvailability disabled. */
+  readonly persistenceDir: string | undefined;
+  readonly stateDir: string;
+  readonly pidFile: string;
+  /** Kill a live agent that uses the same state directory. */
+  readonly replace: boolean;
+  readonly timing: Timing;
+  readonly agentLossGraceMs: number;
+  /** Undefined: the safest that works here. */
+  readonly containment: 'namespace' | 'group' | undefined;
+  readonly http: {
+    readonly bindAddress: string;
+    readonly port: number;
+    /** Whether the port was asked for: if not, the next free one will do. */
+    readonly portAsked: boolean;
+    /** Undefined: made of address and port. */
+    readonly uri: string | undefined;
+    readonly usersFile: string | undefined;
+    readonly tlsCert: string | undefined;
+    readonly tlsKey: string | undefined;
+    readonly tlsCa: string | undefined;
+    readonly insecure: boolean;
+  };
+  readonly service: ServiceConfig;
+  readonly health: readonly HealthCheck[];
+  readonly log: {
+    readonly level: LogLevel;
+    readonly file: string | undefined;
+    readonly format: 'text' | 'json';
+    readonly maxSizeBytes: number;
+    readonly maxFiles: number;
+  };
+  /** The config file, absolute; undefined if there is none. */
+  readonly file: string | undefined;
+  /** Sentences for the log: what is accepted and has no effect. */
+  readonly warnings: readonly string[];
+  /** The same by key, as given: for comparing and showing. */
+  readonly values: Values;
+}
+
+/** What the host contributes. */
+export interface Around {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly hostname: string;
+  readonly uid: number;
+}
+
+/** What is known of how a key got its value. */
+export interface Origins {
+  /** 0 default, 1 file, 2 environment, 3 command line. */
+  readonly rank: (key: Key) => 0 | 1 | 2 | 3;
+  readonly where: (key: Key) => string;
+  readonly found: (key: Key) => string | undefined;
+}
+
+/** @returns the configuration, and what is wrong with the values together; the configuration counts only if nothing is. */
+export function shapeConfig(
+  values: Values,
+  origins: Origins,
+  around: Around,
+  file: string | undefined,
+): {config: Config; problems: readonly ConfigProblem[]} {
+  const problems: ConfigProblem[] = [];
+  const refuse = (key: Key, expected: string, found = origins.found(key)): void => {
+    problems.push({key, where: origins.where(key), found, expected});
+  };
+  const highAvailability = modeOf(values, refuse);
+  if (values.persistenceDir === undefined && highAvailability !== 'disabled') {
+    refuse('persistenceDir', 'the shared directory (or highAvailability disabled)');
+  }
+  const nodeId = values.nodeId ?? nodeIdFrom(around.hostname, problems);
+  const timing = timingOf(values);
+  for (const fault of timingFaults(timing))
+    refuse('leaseTimeout', `timings that fit: ${fault}`, origins.found('leaseTimeout') ?? formatDuration(timing.leaseTimeoutMs));
+  checkHttp(values, refuse);
+  const config: Config = {
+    highAvailability,
+    app: values.app,
+    nodeId,
+    priority: values.priority,
+    persistenceDir: values.persistenceDir,
+    stateDir: values.stateDir ?? defaultStateDir(values, nodeId, around, problems),
+    pidFile: values.pidFile ?? join(around.cwd, 'pid.txt'),
+    replace: values.replace,
+    timing,
+    agentLossGraceMs: values.agentLossGrace,
+    containment: values.containment,
+    http: httpOf(values),
+    service: readService(values, origins.rank, refuse),
+    health: values.health,
+    log: {
+      level: values.logLevel,
+      file: values.logFile,
+      format: values.logFormat,
+      maxSizeBytes: values.logMaxSize,
+      maxFiles: values.logMaxFiles,
+    },
+    file,
+    warnings: warningsOf(values),
+    values,
+  };
+  return {config, problems};
+}
+
+/** `persist disabled` and `passive` are other words for a mode. */
+function modeOf(values: Values, refuse: Refuse): Mode {
+  const mode = values.highAvailability;
+  if (values.persist === 'disabled') {
+    if (mode !== 'auto' && mode !== 'disabled') refuse('highAvailability', 'auto or disabled, because persist is disabled');
+    if (values.persistenceDir !== undefined) refuse('persistenceDir', 'no directory, because persist is disabled');
+    return 'disabled';
+  }
+  if (!values.passive) return mode;
+  if (mode === 'master' || mode === 'disabled') refuse('highAvailability', 'auto or a kind of standby, because passive is given');
+  return mode === 'auto' ? 'standby' : mode;
+}
+
+function nodeIdFrom(hostname: string, problems: ConfigProblem[]): NodeId {
+  const name = hostname.replaceAll('.', '-');
+  if (isNodeId(name)) return toNodeId(name);
+  const expected = 'a nodeId of letters, digits, "_" and "-": this host name does not make one';
+  problems.push({key: 'nodeId', where: 'host name', found: JSON.stringify(hostname), expected});
+  return toNodeId('node');
+}
+
+const timingOf = (values: Values): Timing => ({
+  heartbeatIntervalMs: values.heartbeatInterval,
+  pollIntervalMs: values.pollInterval,
+  leaseTimeoutMs: values.leaseTimeout,
+  stopTimeoutMs: values.stopTimeout,
+  safetyMarginMs: values.safetyMargin,
+});
+
+function checkHttp(values: Values, refuse: Refuse): void {
+  const {tlsCert, tlsKey, tlsCa} = values;
+  if (tlsCert !== undefined && tlsKey === undefined) refuse('tlsKey', 'the private key of tlsCert');
+  if (tlsKey !== undefined && tlsCert === undefined) refuse('tlsCert', 'the certificate of tlsKey');
+  if (tlsCa !== undefined && tlsCert === undefined && tlsKey === undefined)
+    refuse('tlsCert', 'a certificate, because tlsCa is given');
+  if (isLoopback(values.bindAddress) || values.usersFile !== undefined || tlsCert !== undefined || values.insecure) return;
+  refuse('bindAddress', 'a loopback address such as 127.0.0.1; another one needs usersFile, or tlsCert and tlsKey, or insecure');
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || (isIP(host) === 4 && host.startsWith('127.')) || (isIP(host) === 6 && /^[0:]*:0*1$/.test(host));
+
+function httpOf(values: Values): Config['http'] {
+  const {bindAddress, port, uri, usersFile, tlsCert, tlsKey, tlsCa, insecure} = values;
+  return {
+    bindAddress,
+    port: port ?? DEFAULT_PORT,
+    portAsked: port !== undefined,
+    uri,
+    usersFile,
+    tlsCert,
+    tlsKey,
+    tlsCa,
+    insecure,
+  };
+}
+
+/** One per persistence directory, app and node: a readable name and a hash of all three. */
+function defaultStateDir(values: Values, nodeId: NodeId, around: Around, problems: ConfigProblem[]): string {
+  const persistenceDir = values.persistenceDir ?? '';
+  const hash = createHash('sha256').update([persistenceDir, values.app, nodeId].join('\0')).digest('hex').slice(0, 12);
+  const share = basename(persistenceDir)
+    .replace(/[^A-Za-z0-9_-]/g, '-')
+    .slice(0, 40);
+  const name = [share, values.app, nodeId, hash].filter((part) => part !== '').join('.');
+  if (around.uid === 0) return join('/var/lib/ha-agent', name);
+  const {XDG_STATE_HOME: xdg, HOME: home} = around.env;
+  // The XDG specification wants relative paths ignored.
+  if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'ha-agent', name);
+  if (home !== undefined && isAbsolute(home)) return join(home, '.local/state/ha-agent', name);
+  problems.push({
+    key: 'stateDir',
+    where: 'default',
+    found: undefined,
+    expected: 'a local directory: neither XDG_STATE_HOME nor HOME says where',
+  });
+  return join('/', name);
+}
+
+function warningsOf(values: Values): readonly string[] {
+  if (values.persistenceLocation === undefined) return [];
+  return ['persistenceLocation has no effect: the store is always the directory that persistenceDir names'];
+}

@@ -1,0 +1,170 @@
+// The config file: YAML 1.2, of which JSON is a part. Finds for every value, and for everything inside it, the line where it stands.
+import {open} from 'node:fs/promises';
+import {dirname} from 'node:path';
+import type {Document, LineCounter, Node} from 'yaml';
+import {reasonOf, type ConfigProblem} from '../errors.ts';
+import {add, type Given, type Source} from './given.ts';
+import {nearest} from './nearest.ts';
+import {KEYS, otherNames, type Key} from './options.ts';
+
+const MAX_BYTES = 1_024 ** 2;
+
+/** What a person may write in a file, as paths of keys: `service.attempts`, `nodeId`, and its other name `id`. */
+const SPELLINGS: ReadonlyMap<string, Key> = new Map(
+  KEYS.flatMap((key) => [key, ...otherNames(key)].map((name) => [name, key] as const)),
+);
+const GROUPS: ReadonlySet<string> = new Set(KEYS.filter((key) => key.includes('.')).map((key) => key.slice(0, key.indexOf('.'))));
+
+/**
+ * @param file absolute path.
+ * @param shown how the file is named in messages.
+ */
+export async function readConfigFile(file: string, shown: string): Promise<Source> {
+  let text: string;
+  try {
+    text = await readText(file);
+  } catch (error) {
+    return {
+      given: new Map(),
+      problems: [{key: 'config', where: shown, found: 'no usable file', expected: `a config file (${reasonOf(error)})`}],
+    };
+  }
+  return parseConfigFile(text, dirname(file), shown);
+}
+
+/** @returns the content. @throws if this is no regular file, cannot be read, or is larger than 1 MiB. */
+export async function readText(file: string): Promise<string> {
+  // A named pipe would block the open for ever without O_NONBLOCK.
+  const {O_RDONLY, O_NONBLOCK} = (await import('node:fs')).constants;
+  const handle = await open(file, O_RDONLY | O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new Error('it is not a regular file');
+    if (stats.size > MAX_BYTES) throw new Error('it is larger than 1 MiB');
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function parseConfigFile(text: string, baseDir: string, shown: string): Promise<Source> {
+  const yaml = await import('yaml');
+  const lines = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, {lineCounter: lines, prettyErrors: false, version: '1.2'});
+  if (document.errors.length > 0)
+    return {given: new Map(), problems: document.errors.map((error) => syntaxProblem(error, lines, shown))};
+  if (document.contents === null) return {given: new Map(), problems: []};
+  if (!yaml.isMap(document.contents)) {
+    return {
+      given: new Map(),
+      problems: [
+        {key: '(file)', where: `${shown}:1`, found: 'something else', expected: 'keys with values, such as "leaseTimeout: 30s"'},
+      ],
+    };
+  }
+  const reader = {yaml, document, lines, shown, baseDir, given: new Map<Key, Given[]>(), problems: [] as ConfigProblem[]};
+  readMap(reader, document.contents, '');
+  for (const [key, values] of reader.given) {
+    const second = values[1];
+    if (second)
+      reader.problems.push({
+        key,
+        where: second.where([]),
+        found: 'a second value',
+        expected: `one value: ${values[0]?.where([]) ?? ''} has it already`,
+      });
+  }
+  return {given: reader.given, problems: reader.problems};
+}
+
+interface Reader {
+  readonly yaml: typeof import('yaml');
+  readonly document: Document;
+  readonly lines: LineCounter;
+  readonly shown: string;
+  readonly baseDir: string;
+  readonly given: Map<Key, Given[]>;
+  readonly problems: ConfigProblem[];
+}
+
+function syntaxProblem(
+  error: {readonly message: string; readonly pos: readonly [number, number]},
+  lines: LineCounter,
+  shown: string,
+): ConfigProblem {
+  return {
+    key: '(file)',
+    where: `${shown}:${lines.linePos(error.pos[0]).line}`,
+    found: 'a mistake in the YAML',
+    expected: `correct YAML: ${error.message}`,
+  };
+}
+
+function readMap(reader: Reader, map: import('yaml').YAMLMap, group: string): void {
+  for (const pair of map.items) {
+    const name = group + (reader.yaml.isScalar(pair.key) ? String(pair.key.value) : String(pair.key));
+    const keyNode = reader.yaml.isNode(pair.key) ? pair.key : undefined;
+    const valueNode = reader.yaml.isNode(pair.value) ? pair.value : undefined;
+    const key = SPELLINGS.get(name);
+    if (key !== undefined) add(reader.given, key, givenIn(reader, valueNode, keyNode));
+    else if (group === '' && GROUPS.has(name)) readGroup(reader, name, valueNode, keyNode);
+    else reader.problems.push(unknownKey(name, lineOf(reader, keyNode)));
+  }
+}
+
+function readGroup(reader: Reader, name: string, node: Node | undefined, keyNode: Node | undefined): void {
+  const value = reader.yaml.isAlias(node) ? node.resolve(reader.document) : node;
+  if (reader.yaml.isMap(value)) return readMap(reader, value, `${name}.`);
+  if (reader.yaml.isScalar(value) && value.value === null) return;
+  reader.problems.push({
+    key: name,
+    where: lineOf(reader, node ?? keyNode),
+    found: shortJson(plainValue(reader, node)),
+    expected: 'keys with values',
+  });
+}
+
+function givenIn(reader: Reader, node: Node | undefined, keyNode: Node | undefined): Given {
+  const value = plainValue(reader, node) ?? null;
+  const text = reader.yaml.isScalar(node) && typeof node.source === 'string' ? node.source : shortJson(value);
+  const where = (path: readonly (string | number)[]): string => {
+    for (let depth = path.length; depth > 0; depth--) {
+      const inner = reader.yaml.isCollection(node) ? node.getIn(path.slice(0, depth), true) : undefined;
+      if (reader.yaml.isNode(inner) && inner.range) return lineOf(reader, inner);
+    }
+    return lineOf(reader, node?.range ? node : keyNode);
+  };
+  return {raw: {value, text, baseDir: reader.baseDir}, rank: 1, where};
+}
+
+/** An alias that points nowhere, or at far too much, is a fault of the file. */
+function plainValue(reader: Reader, node: Node | undefined): unknown {
+  try {
+    return node?.toJS(reader.document);
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    reader.problems.push({
+      key: '(file)',
+      where: lineOf(reader, node),
+      found: 'an alias',
+      expected: `one that can be resolved (${error.message})`,
+    });
+    return undefined;
+  }
+}
+
+function lineOf(reader: Reader, node: Node | undefined): string {
+  return node?.range ? `${reader.shown}:${reader.lines.linePos(node.range[0]).line}` : reader.shown;
+}
+
+function unknownKey(name: string, where: string): ConfigProblem {
+  const close = nearest(name, [...SPELLINGS.keys()]);
+  return {
+    key: name,
+    where,
+    found: 'an unknown key',
+    expected: close === undefined ? 'a key that "ha-agent launch --help" shows' : `a known key: ${close}?`,
+  };
+}
+
+const shortJson = (value: unknown): string => JSON.stringify(value) ?? String(value);

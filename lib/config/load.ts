@@ -1,0 +1,80 @@
+// Command line over environment over file over default, every fault at once: unknown -> Config.
+import {resolve} from 'node:path';
+import {HaError, type ConfigProblem} from '../errors.ts';
+import {shapeConfig, type Around, type Config, type Origins} from './config.ts';
+import {readConfigFile} from './file.ts';
+import {fromCommandLine, fromEnvironment, type Source} from './given.ts';
+import type {Key, Values} from './options.ts';
+import {foundText, resolveValues, type Resolved} from './resolve.ts';
+
+export interface ConfigInput extends Around {
+  /** As yargs parsed it, camelCase keys; `config` names the file. */
+  readonly argv: Readonly<Record<string, unknown>>;
+  /** What followed `--`: the service. */
+  readonly command?: readonly string[] | undefined;
+}
+
+const TIMING_KEYS: readonly Key[] = ['heartbeatInterval', 'pollInterval', 'leaseTimeout', 'stopTimeout', 'safetyMargin'];
+
+/** @throws HaError 'config.invalid' that holds every problem. */
+export async function loadConfig(input: ConfigInput): Promise<Config> {
+  const {file, source, problems: fileProblems} = await readFileOf(input);
+  const sources = [fromCommandLine(input.argv, input.command, input.cwd), fromEnvironment(input.env, input.cwd), source];
+  const resolved = await resolveValues(sources);
+  const shaped = shapeConfig(resolved.values, originsOf(resolved), input, file);
+  // What a faulty key or an unreadable file leaves at its default says nothing about the whole.
+  const known = new Set(resolved.problems.map((problem) => problem.key));
+  if (TIMING_KEYS.some((key) => known.has(key))) known.add('leaseTimeout');
+  const together = source.problems.length > 0 ? [] : shaped.problems.filter((problem) => !known.has(problem.key));
+  const problems = [...fileProblems, ...resolved.problems, ...together];
+  if (problems.length > 0) throw invalid(problems);
+  return deepFreeze(shaped.config);
+}
+
+/** The same configuration with other values; for those that may change while the agent runs. */
+export function withValues(config: Config, values: Values, around: Around): Config {
+  const origins: Origins = {rank: () => 0, where: () => 'reload', found: () => undefined};
+  const next = shapeConfig({...values, 'service.kind': config.service.kind}, origins, around, config.file).config;
+  return deepFreeze({...next, values});
+}
+
+async function readFileOf(input: ConfigInput): Promise<{file: string | undefined; source: Source; problems: ConfigProblem[]}> {
+  const none: Source = {given: new Map(), problems: []};
+  const fromEnv = input.env['HA_AGENT_CONFIG'];
+  const asked = input.argv['config'] ?? (fromEnv === '' ? undefined : fromEnv);
+  if (asked === undefined) return {file: undefined, source: none, problems: []};
+  if (typeof asked !== 'string' || asked === '') {
+    const where = input.argv['config'] === undefined ? 'environment variable HA_AGENT_CONFIG' : 'option --config';
+    return {
+      file: undefined,
+      source: none,
+      problems: [{key: 'config', where, found: JSON.stringify(asked), expected: 'the path of one file'}],
+    };
+  }
+  const file = resolve(input.cwd, asked);
+  return {file, source: await readConfigFile(file, asked), problems: []};
+}
+
+const originsOf = (resolved: Resolved): Origins => ({
+  rank: (key) => resolved.winners.get(key)?.rank ?? 0,
+  where: (key) => resolved.winners.get(key)?.where([]) ?? 'default',
+  found: (key) => {
+    const winner = resolved.winners.get(key);
+    return winner && foundText(winner);
+  },
+});
+
+function invalid(problems: readonly ConfigProblem[]): HaError<'config.invalid'> {
+  const message = problems.length === 1 ? 'the configuration has a fault' : `the configuration has ${problems.length} faults`;
+  return new HaError(
+    'config.invalid',
+    {problems},
+    {message, hint: 'correct what is listed; "ha-agent launch --help" shows every option'},
+  );
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,65 @@
+// A config file to begin with: every key with what it means and its default, commented out unless a value is given.
+import {open} from 'node:fs/promises';
+import {HaError, reasonOf, systemCode} from '../errors.ts';
+import {defaultText} from './command-line.ts';
+import {KEYS, OPTIONS, type Key, type Option, type Values} from './options.ts';
+
+/** Values to stand in the file from the start, as YAML text by key. */
+export type SampleValues = Readonly<Partial<Record<Key, string>>>;
+
+/** @returns YAML that loadConfig accepts, also after any of its commented keys has been switched on. */
+export function sampleConfig(values: SampleValues = {}): string {
+  const lines = [
+    '# Configuration of ha-agent. Every key can also be given on the command line (--leaseTimeout 60s)',
+    '# or in the environment (HA_AGENT_LEASE_TIMEOUT=60s); the command line wins, then the environment.',
+    '# Relative paths start from the directory of this file. (live): a change takes effect without a restart.',
+  ];
+  for (const key of KEYS.filter((candidate) => !candidate.includes('.') && candidate !== 'health'))
+    lines.push(...entry(key, key, '', values[key]));
+  const inner = KEYS.filter((key) => key.startsWith('service.'));
+  const used = inner.some((key) => values[key] !== undefined);
+  lines.push('', '# The service.', `${used ? '' : '# '}service:`);
+  for (const key of inner) lines.push(...entry(key, key.slice('service.'.length), used ? '  ' : '#   ', values[key]));
+  lines.push(...entry('health', 'health', '', values.health));
+  return `${lines.join('\n')}\n`;
+}
+
+/** @throws HaError 'config.unwritable': an existing file is never overwritten. */
+export async function writeSampleConfig(file: string, values: SampleValues = {}): Promise<void> {
+  try {
+    const handle = await open(file, 'wx', 0o644);
+    try {
+      await handle.writeFile(sampleConfig(values));
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    const reason = systemCode(error) === 'EEXIST' ? 'there is a file of this name' : reasonOf(error);
+    const text = {
+      message: `cannot write the config file ${file}: ${reason}`,
+      hint: 'choose another --config, or remove that file',
+      cause: error,
+    };
+    throw new HaError('config.unwritable', {file, reason}, text);
+  }
+}
+
+function entry<K extends Key>(key: K, name: string, indent: string, value: string | undefined): string[] {
+  const option: Option<Values[K]> = OPTIONS[key];
+  const standard = defaultText(option);
+  const facts = [
+    option.kind.placeholder ?? 'true|false',
+    standard === undefined ? undefined : `default: ${standard}`,
+    option.change === 'live' ? 'live' : undefined,
+  ];
+  const comment = `# ${option.description} (${facts.filter((fact) => fact !== undefined).join('; ')})`;
+  const shown = value ?? option.sample ?? (option.initial === undefined ? '' : String(standard));
+  const off = value === undefined && !indent.startsWith('#') ? '# ' : '';
+  const blank = indent === '' ? [''] : [];
+  const margin = indent.startsWith('#') ? '# ' : indent;
+  return [
+    ...blank,
+    indent.startsWith('#') ? `#   ${comment}` : `${margin}${comment}`,
+    `${indent}${off}${name}: ${shown}`.trimEnd(),
+  ];
+}

@@ -1,0 +1,40 @@
+// A command as one string, split into words: quotes group, a backslash takes the next character as it is; no shell, no expansion.
+
+/**
+ * Splits at white space. `'…'` keeps everything, `"…"` everything but `\"` and `\\`.
+ * @returns the words, or a sentence that says why the text cannot be split.
+ */
+export function splitWords(text: string): {readonly words: readonly string[]} | {readonly fault: string} {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote: '"' | "'" | undefined;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i);
+    const next = text.charAt(i + 1);
+    if (quote !== undefined) {
+      if (char === quote) quote = undefined;
+      else if (quote === '"' && char === '\\' && (next === '"' || next === '\\')) word = (word ?? '') + text.charAt(++i);
+      else word = (word ?? '') + char;
+    } else if (char === '"' || char === "'") {
+      quote = char;
+      word ??= '';
+    } else if (char === '\\') {
+      if (next === '') return {fault: 'a character after the backslash at its end'};
+      word = (word ?? '') + text.charAt(++i);
+    } else if (/\s/.test(char)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else word = (word ?? '') + char;
+  }
+  if (quote !== undefined) return {fault: `a closing ${quote}`};
+  if (word !== undefined) words.push(word);
+  return {words};
+}
+
+/** The inverse, for displays: words with white space, quotes or backslashes are put into single quotes. */
+export const joinWords = (words: readonly string[]): string => words.map(quoteWord).join(' ');
+
+function quoteWord(word: string): string {
+  if (word !== '' && !/[\s'"\\]/.test(word)) return word;
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,122 @@
+// A run of an `exec` service: started held, watched, ended until no process of it is left.
+import {spawn, type ChildProcess} from 'node:child_process';
+import {Duplex} from 'node:stream';
+import {describeExit} from './command.ts';
+import {heldCommand, markerText, type Containment} from './containment.ts';
+import {Family} from './family.ts';
+import {childrenOf, identityOf, isAlive, signal, type ProcessIdentity} from './proc.ts';
+import type {Run, RunContext, RunEvents} from './run.ts';
+
+/** How often it is looked whether processes are left, ms. */
+const LOOK_MS = 20;
+
+export function startExec(
+  context: RunContext,
+  service: {readonly command: readonly string[]; readonly containment: Containment},
+  epoch: number,
+  events: RunEvents,
+): Run {
+  const {containment, command} = service;
+  const [program = '', ...rest] = heldCommand(containment, context.setup.marker, command);
+  const child = spawn(program, rest, {
+    cwd: context.setup.cwd,
+    env: context.environment('active', epoch),
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
+  context.output.drain('service', 'stdout', child.stdout);
+  context.output.drain('service', 'stderr', child.stderr);
+  return new ExecRun(child, containment, context.setup.marker, events);
+}
+
+class ExecRun implements Run {
+  private readonly child: ChildProcess;
+  private readonly kind: Containment['kind'];
+  private readonly family: Family;
+  private readonly events: RunEvents;
+  private readonly channel: Duplex | undefined;
+  /** First process of the namespace, or of the group; undefined until it is ready. */
+  private holder: ProcessIdentity | undefined;
+  private phase: 'running' | 'ending' | 'killing' | 'gone' = 'running';
+  private launcherEnded = false;
+  private looking: NodeJS.Timeout | undefined;
+
+  constructor(child: ChildProcess, containment: Containment, marker: string, events: RunEvents) {
+    this.child = child;
+    this.kind = containment.kind;
+    this.family = new Family(child.pid, markerText(marker));
+    this.events = events;
+    const channel = child.stdio[3];
+    this.channel = channel instanceof Duplex ? channel : undefined;
+    this.channel?.once('data', () => this.letGo());
+    // The holder may be gone when it is told to go: its end is reported by 'exit'.
+    this.channel?.on('error', () => undefined);
+    child.once('error', (error) => this.launcherGone(`could not be started: ${error.message}`));
+    child.once('exit', (code, name) => this.launcherGone(describeExit(code, name)));
+  }
+
+  term(): void {
+    if (this.phase !== 'running') return;
+    this.phase = 'ending';
+    // Without its `go` the holder takes the end of the channel for the death of the guardian, and ends.
+    if (!this.holder) this.channel?.destroy();
+    else if (this.kind === 'namespace') signal(this.holder, 'SIGTERM');
+    else this.family.signalAll('SIGTERM');
+    this.look();
+  }
+
+  kill(): void {
+    if (this.phase === 'gone') return;
+    this.phase = 'killing';
+    this.strike();
+    this.look();
+  }
+
+  /** The holder is ready: only if it can be identified as the one that dies with us, the command may start. */
+  private letGo(): void {
+    const pid = this.child.pid;
+    if (this.phase !== 'running' || pid === undefined) return;
+    const holders = this.kind === 'group' ? [pid] : childrenOf(pid).map((each) => each.pid);
+    this.holder = holders.length === 1 && holders[0] !== undefined ? identityOf(holders[0]) : undefined;
+    if (!this.holder) {
+      this.channel?.destroy();
+      return;
+    }
+    this.channel?.end('go\n');
+    this.events.holding(this.holder);
+    this.events.started();
+  }
+
+  private launcherGone(because: string): void {
+    this.launcherEnded = true;
+    this.channel?.destroy();
+    if (this.phase === 'running') this.events.ended(`the service has ended: ${because}`);
+    this.look();
+  }
+
+  /** Looks until nothing is left, soon after each change and then at intervals. */
+  private look(): void {
+    clearTimeout(this.looking);
+    if (this.phase === 'gone' || this.phase === 'running') return;
+    if (this.isGone()) {
+      this.phase = 'gone';
+      this.events.gone(true);
+      return;
+    }
+    if (this.phase === 'killing') this.strike();
+    this.looking = setTimeout(() => this.look(), LOOK_MS);
+  }
+
+  private isGone(): boolean {
+    if (!this.launcherEnded) return false;
+    if (this.kind === 'namespace' && this.holder) return !isAlive(this.holder);
+    return !this.family.anyLeft();
+  }
+
+  private strike(): void {
+    if (this.kind === 'namespace' && this.holder) signal(this.holder, 'SIGKILL');
+    // Its death is also that of a holder that was never seen.
+    else if (!this.launcherEnded) this.child.kill('SIGKILL');
+    if (this.kind === 'group' || !this.holder) this.family.signalAll('SIGKILL');
+  }
+}

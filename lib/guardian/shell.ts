@@ -1,0 +1,260 @@
+// Everything around the guardian's machine: carries out its effects, and tells it what happens.
+import {spawn} from 'node:child_process';
+import type {Socket} from 'node:net';
+import {extname} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import type {Adopted} from '../protocol/agent-state.ts';
+import {
+  newGuardian,
+  stepGuardian,
+  type GuardianEffect,
+  type GuardianInput,
+  type GuardianState,
+} from '../protocol/guardian-machine.ts';
+import {killAt, stopAt} from '../protocol/timing.ts';
+import {after, type Epoch, type InstanceId, type MonoMs} from '../protocol/words.ts';
+import {bootNow} from './clock.ts';
+import type {RunningCommand} from './command.ts';
+import {ensureCommand, startEnsure} from './ensure-run.ts';
+import {startExec} from './exec-run.ts';
+import {OutputForwarder} from './output.ts';
+import {isAlive, signal, type ProcessIdentity} from './proc.ts';
+import {environmentOf, startNothing, type Run, type RunContext, type RunEvents} from './run.ts';
+import {encode, type AgentMessage, type GuardianMessage, type GuardianSetup, type Hello} from './wire.ts';
+
+/** The clock is looked at at least this often, ms: a long timer sleeps through a suspend. */
+const TICK_MS = 250;
+/** How often it is looked whether a killed agent is gone, ms. */
+const AGENT_LOOK_MS = 10;
+const RELEASE_SCRIPT = fileURLToPath(new URL(`./release${extname(import.meta.url)}`, import.meta.url));
+
+export class GuardianShell implements RunContext {
+  readonly setup: GuardianSetup;
+  readonly output = new OutputForwarder();
+  private readonly note: (text: string) => void;
+  private readonly exit: (because: string) => void;
+  private state: GuardianState;
+  private readonly queue: GuardianInput[] = [];
+  private busy = false;
+  private timer: NodeJS.Timeout | undefined;
+  private values: Readonly<Record<string, string>> = {};
+  /** The agent that is obeyed; while a new one introduces itself, that one. */
+  private agent: {readonly socket: Socket; readonly identity: ProcessIdentity} | undefined;
+  private knocking: {readonly socket: Socket; readonly hello: Hello} | undefined;
+  private run: {readonly number: number; readonly handle: Run} | undefined;
+  private passive: RunningCommand | undefined;
+
+  /** @param note tells whoever reads the guardian's log; @param exit ends the process. */
+  constructor(setup: GuardianSetup, note: (text: string) => void, exit: (because: string) => void) {
+    this.setup = setup;
+    this.note = note;
+    this.exit = exit;
+    this.state = newGuardian(setup.config);
+    setInterval(() => this.feed({type: 'tick'}), TICK_MS);
+  }
+
+  environment(role: 'active' | 'passive', epoch: number | undefined): NodeJS.ProcessEnv {
+    return environmentOf(this.setup, this.values, role, epoch);
+  }
+
+  /** An agent with the right token. @returns whether it is obeyed from now on. */
+  introduce(socket: Socket, hello: Hello): boolean {
+    this.feed({type: 'tick'});
+    this.knocking = {socket, hello};
+    this.feed({type: 'connected', instanceId: hello.instanceId});
+    this.knocking = undefined;
+    return this.agent?.socket === socket;
+  }
+
+  /** A message of the agent that is obeyed. */
+  hear(socket: Socket, message: AgentMessage): void {
+    if (this.agent?.socket !== socket) return;
+    if (message.type === 'order') this.feed({type: 'order', order: message.order});
+    else if (message.type === 'environment') this.values = {...this.values, ...message.values};
+    else if (message.type === 'passive') this.checkPassive(message.id, message.epoch);
+  }
+
+  closed(socket: Socket): void {
+    if (this.agent?.socket !== socket) return;
+    this.output.attach(undefined);
+    this.feed({type: 'linkClosed'});
+  }
+
+  /** The guardian itself was told to end: the service stops; a later start is up to the agent and its lease. */
+  stopService(because: string): void {
+    if (this.run) this.feed({type: 'runEnded', run: this.run.number, because});
+  }
+
+  /** For a guardian that is about to die of an error. */
+  killService(): void {
+    this.run?.handle.kill();
+  }
+
+  /** Inputs that an effect causes wait until the effects before them are carried out. */
+  private feed(input: GuardianInput): void {
+    this.queue.push(input);
+    if (this.busy) return;
+    this.busy = true;
+    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
+      const turn = stepGuardian(this.state, next, bootNow());
+      const before = this.state;
+      this.state = turn.state;
+      for (const effect of turn.effects) this.perform(effect, before);
+    }
+    this.busy = false;
+    this.setTimer();
+  }
+
+  private perform(effect: GuardianEffect, before: GuardianState): void {
+    switch (effect.type) {
+      case 'report':
+        return this.send({type: 'report', report: effect.report});
+      case 'accept':
+        return this.accept(effect.adopted ? adoptedFrom(before) : undefined);
+      case 'reject':
+        this.knocking?.socket.end(encode({type: 'rejected', because: effect.because}));
+        return;
+      case 'startRun':
+        return this.startRun(effect.run, effect.epoch);
+      case 'termRun':
+        this.note('stopping the service');
+        return this.runOf(effect.run)?.term();
+      case 'killRun':
+        this.note('killing the service');
+        return this.runOf(effect.run)?.kill();
+      case 'killAgent':
+        this.note('the channel of the agent closed');
+        return this.killAgent();
+      case 'release':
+        return this.release(effect.instances, effect.attempt);
+      case 'exit':
+        return this.exit(effect.because);
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  private accept(adopted: Adopted | undefined): void {
+    if (!this.knocking) return;
+    const {socket, hello} = this.knocking;
+    this.agent = {socket, identity: hello.agent};
+    this.send({type: 'welcome', adopted, setup: this.setup});
+    this.output.attach(socket);
+  }
+
+  private send(message: GuardianMessage): void {
+    if (this.agent?.socket.writable === true) this.agent.socket.write(encode(message));
+  }
+
+  private runOf(run: number): Run | undefined {
+    return this.run?.number === run ? this.run.handle : undefined;
+  }
+
+  private startRun(run: number, epoch: Epoch): void {
+    const early: (() => void)[] = [];
+    let known = false;
+    // What a run tells while it is being made waits until it is known here.
+    const tell = (say: () => void): void => (known ? say() : void early.push(say));
+    const events: RunEvents = {
+      started: () => tell(() => this.feed({type: 'runStarted', run})),
+      holding: (holder) => this.send({type: 'holding', run, holder}),
+      ended: (because) => tell(() => this.feed({type: 'runEnded', run, because})),
+      gone: (proven) => tell(() => this.feed({type: 'runGone', run, proven})),
+    };
+    try {
+      this.run = {number: run, handle: this.makeRun(epoch, events)};
+    } catch (error) {
+      // spawn throws what it does not emit, and then nothing was started.
+      if (!(error instanceof Error)) throw error;
+      this.run = undefined;
+      this.feed({type: 'runEnded', run, because: `could not be started: ${error.message}`});
+      this.feed({type: 'runGone', run, proven: true});
+    }
+    known = true;
+    for (const say of early) say();
+  }
+
+  private makeRun(epoch: Epoch, events: RunEvents): Run {
+    const {service} = this.setup;
+    switch (service.kind) {
+      case 'none':
+        return startNothing(events);
+      case 'exec':
+        return startExec(this, service, epoch, events);
+      case 'ensure':
+        return startEnsure(this, service, epoch, events, this.passive);
+      default:
+        return service satisfies never;
+    }
+  }
+
+  /** A standby's passive command; two requests at once share one run of it. */
+  private checkPassive(id: number, epoch: number | undefined): void {
+    const reply = (ok: boolean, because: string): void => this.send({type: 'passive', id, ok, because});
+    const {service} = this.setup;
+    if (service.kind !== 'ensure') return reply(true, 'there is no passive command');
+    if (this.state.run.kind !== 'none') return reply(false, 'a run of the service is not over');
+    if (!this.passive) {
+      const command = ensureCommand(this, service, 'passive', epoch);
+      this.passive = command;
+      void command.done.then(() => (this.passive = undefined));
+    }
+    void this.passive.done.then((end) => reply(end.ok, `the passive command: ${end.because}`));
+  }
+
+  /** (K) It may only be frozen: it is killed, and nothing else is done before it is seen gone. */
+  private killAgent(): void {
+    const identity = this.agent?.identity;
+    this.agent = undefined;
+    if (!identity) return;
+    const look = (): void => {
+      if (!isAlive(identity)) {
+        this.note('the agent is dead');
+        this.feed({type: 'agentGone'});
+        return;
+      }
+      signal(identity, 'SIGKILL');
+      setTimeout(look, AGENT_LOOK_MS);
+    };
+    look();
+  }
+
+  /** A rename may hang for ever, so a process of its own does it; the machine stops waiting for it some time. */
+  private release(instances: readonly InstanceId[], attempt: number): void {
+    const {lockDirectory} = this.setup;
+    if (lockDirectory === undefined) return this.feed({type: 'releaseEnded'});
+    this.note('releasing the lock');
+    const argv = [...process.execArgv, RELEASE_SCRIPT, lockDirectory, String(attempt), instances.join(',')];
+    const helper = spawn(process.execPath, argv, {detached: true, stdio: ['ignore', 2, 2]});
+    helper.once('error', (error) => {
+      this.note(`the release helper could not be started: ${error.message}`);
+      this.feed({type: 'releaseEnded'});
+    });
+    helper.once('exit', () => this.feed({type: 'releaseEnded'}));
+  }
+
+  private setTimer(): void {
+    clearTimeout(this.timer);
+    const now = bootNow();
+    const next = nextInstants(this.state).filter((at) => at > now);
+    const inMs = Math.min(...next) - now;
+    if (inMs < TICK_MS) this.timer = setTimeout(() => this.feed({type: 'tick'}), Math.ceil(inMs));
+  }
+}
+
+/** What the machine will have to do without being told. */
+function nextInstants(s: GuardianState): MonoMs[] {
+  const {timing, agentLossGraceMs} = s.config;
+  const instants: MonoMs[] = [];
+  if (s.deadline) instants.push(stopAt(s.deadline.at, timing), killAt(s.deadline.at, timing));
+  if (s.run.kind === 'stopping') instants.push(s.run.killAt);
+  if (s.link.kind === 'gone') instants.push(after(s.link.since, agentLossGraceMs));
+  return instants;
+}
+
+function adoptedFrom(s: GuardianState): Adopted | undefined {
+  const from = s.instances.at(-1);
+  if (from === undefined || !s.deadline) return undefined;
+  const run = s.run.kind === 'running' ? s.run.run : undefined;
+  return {from, epoch: s.deadline.epoch, attempt: s.deadline.attempt, deadline: s.deadline.at, run};
+}

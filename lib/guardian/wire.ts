@@ -1,0 +1,191 @@
+// What agent and guardian say to each other: JSON lines over a unix socket, parsed at the door.
+import type {Adopted} from '../protocol/agent-state.ts';
+import type {GuardianConfig, GuardianOrder, GuardianReport} from '../protocol/guardian-machine.ts';
+import {epoch, instanceId, isEpoch, isInstanceId, monoMs, type InstanceId} from '../protocol/words.ts';
+import type {Containment} from './containment.ts';
+import type {ProcessIdentity} from './proc.ts';
+
+/** An agent and a guardian of different versions understand each other only if this is the same. */
+export const WIRE_VERSION = 1;
+/** The longest line that either side accepts, in characters; the pieces of output are the longest. */
+export const LINE_MAX = 1 << 20;
+
+/** What a guardian runs. Commands are argv arrays; no shell is involved. */
+export type ServiceSpec =
+  | {readonly kind: 'none'}
+  | {readonly kind: 'exec'; readonly command: readonly string[]; readonly containment: Containment}
+  | {
+      readonly kind: 'ensure';
+      /** Exit 0: fine already; 2: had to (re)start it and did; anything else: failed. */
+      readonly active: readonly string[];
+      readonly passive: readonly string[];
+      /** A prefix that lets a command die with the guardian (`probeContainment('group')` has it), or empty; what it leaves behind lives on. */
+      readonly launcher: readonly string[];
+      /** Pause between two runs of a command, ms; at least 1. */
+      readonly monitorIntervalMs: number;
+      /** How long one run of a command may take, ms; at least 1. */
+      readonly timeoutMs: number;
+      /** How many failures in a row are one too many; at least 1. */
+      readonly attempts: number;
+      /** Pause after a failure, ms. */
+      readonly backoffMs: number;
+    };
+
+/** All that a guardian is told once, by the first agent. */
+export interface GuardianSetup {
+  readonly config: GuardianConfig;
+  readonly service: ServiceSpec;
+  /** Random text that marks the processes of this guardian's service, in environments and command lines. */
+  readonly marker: string;
+  /** Where commands run: the agent's own working directory. */
+  readonly cwd: string;
+  /** HA_APP, HA_NODE_ID, HA_URI, HA_PERSISTENCE_DIR; HA_ROLE and HA_EPOCH are added. The rest is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where the lock file is, for the release; undefined if there is no store. */
+  readonly lockDirectory: string | undefined;
+}
+
+export interface Hello {
+  readonly type: 'hello';
+  readonly version: number;
+  readonly token: string;
+  readonly instanceId: InstanceId;
+  readonly agent: ProcessIdentity;
+  /** Needed from the first agent, ignored from a later one. */
+  readonly setup: GuardianSetup | undefined;
+}
+
+export type AgentMessage =
+  | Hello
+  | {readonly type: 'order'; readonly order: GuardianOrder}
+  /** Run the passive command of a standby once. */
+  | {readonly type: 'passive'; readonly id: number; readonly epoch: number | undefined}
+  /** Values that later commands find in their environment. */
+  | {readonly type: 'environment'; readonly values: Readonly<Record<string, string>>};
+
+/** Where a piece of output comes from. */
+export type OutputSource = 'service' | 'active' | 'passive';
+export type OutputStream = 'stdout' | 'stderr';
+
+export type GuardianMessage =
+  | {readonly type: 'welcome'; readonly adopted: Adopted | undefined; readonly setup: GuardianSetup}
+  | {readonly type: 'rejected'; readonly because: string}
+  | {readonly type: 'report'; readonly report: GuardianReport}
+  /** The process that holds the service of this run: when it is gone, so is all that is contained in it. */
+  | {readonly type: 'holding'; readonly run: number; readonly holder: ProcessIdentity}
+  | {readonly type: 'output'; readonly source: OutputSource; readonly stream: OutputStream; readonly text: string}
+  /** So much output was thrown away because nobody read it. */
+  | {readonly type: 'dropped'; readonly bytes: number}
+  | {readonly type: 'passive'; readonly id: number; readonly ok: boolean; readonly because: string};
+
+export const encode = (message: AgentMessage | GuardianMessage): string => `${JSON.stringify(message)}\n`;
+
+/** Cuts a stream of text into lines. */
+export class LineSplitter {
+  private rest = '';
+
+  /** @returns the lines completed by `text`. @throws RangeError on a line longer than LINE_MAX. */
+  push(text: string): string[] {
+    const lines = (this.rest + text).split('\n');
+    this.rest = lines.pop() ?? '';
+    if (this.rest.length > LINE_MAX || lines.some((line) => line.length > LINE_MAX)) throw new RangeError('a line is too long');
+    return lines;
+  }
+}
+
+/** @returns undefined for whatever is not a message of an agent. */
+export function parseAgentMessage(line: string): AgentMessage | undefined {
+  const m = parseObject(line);
+  switch (m?.['type']) {
+    case 'hello':
+      return parseHello(m);
+    case 'order': {
+      const order = isObject(m['order']) ? parseOrder(m['order']) : undefined;
+      return order && {type: 'order', order};
+    }
+    case 'passive':
+      if (!isWhole(m['id'])) return undefined;
+      return {type: 'passive', id: m['id'], epoch: isWhole(m['epoch']) ? m['epoch'] : undefined};
+    case 'environment':
+      return isTextRecord(m['values']) ? {type: 'environment', values: m['values']} : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The guardian is our own child: its lines are only checked for being a message at all. */
+export function parseGuardianMessage(line: string): GuardianMessage | undefined {
+  const m = parseObject(line);
+  const types = ['welcome', 'rejected', 'report', 'holding', 'output', 'dropped', 'passive'];
+  return m && types.includes(String(m['type'])) ? (m as GuardianMessage & Fields) : undefined;
+}
+
+function parseHello(m: Fields): Hello | undefined {
+  const {version, token, agent, setup} = m;
+  const instance = m['instanceId'];
+  if (!isWhole(version) || typeof token !== 'string' || typeof instance !== 'string' || !isInstanceId(instance)) return undefined;
+  if (!isObject(agent) || !isWhole(agent['pid']) || !isWhole(agent['startTicks']) || typeof agent['bootId'] !== 'string') return undefined;
+  const identity = {pid: agent['pid'], startTicks: agent['startTicks'], bootId: agent['bootId']};
+  if (setup !== undefined && !isSetup(setup)) return undefined;
+  return {type: 'hello', version, token, instanceId: instanceId(instance), agent: identity, setup};
+}
+
+function parseOrder(o: Fields): GuardianOrder | undefined {
+  const {type, run, epoch: at, attempt, deadline} = o;
+  switch (type) {
+    case 'deadline': {
+      if (!isWhole(at) || !isEpoch(at) || !isWhole(attempt)) return undefined;
+      if (deadline === 'now') return {type, epoch: epoch(at), attempt, deadline};
+      return typeof deadline === 'number' && Number.isFinite(deadline)
+        ? {type, epoch: epoch(at), attempt, deadline: monoMs(deadline)}
+        : undefined;
+    }
+    case 'start':
+      return isWhole(run) && isWhole(at) && isEpoch(at) ? {type, run, epoch: epoch(at)} : undefined;
+    case 'stop':
+      return isWhole(run) ? {type, run} : undefined;
+    case 'keep':
+    case 'bye':
+      return {type};
+    default:
+      return undefined;
+  }
+}
+
+/** Same program on both sides (WIRE_VERSION): the outline is checked, and what a wrong value could make unsafe. */
+function isSetup(value: unknown): value is GuardianSetup {
+  if (!isObject(value) || !isObject(value['config']) || !isObject(value['service'])) return false;
+  const {config, service, marker, cwd, environment, lockDirectory} = value;
+  const {timing, agentLossGraceMs} = config as Fields;
+  if (!isObject(timing) || !isWhole(timing['stopTimeoutMs']) || !isWhole(timing['safetyMarginMs'])) return false;
+  if (!isWhole(agentLossGraceMs) || typeof marker !== 'string' || marker === '' || typeof cwd !== 'string') return false;
+  if (lockDirectory !== undefined && typeof lockDirectory !== 'string') return false;
+  return isTextRecord(environment) && isService(service as Fields);
+}
+
+function isService(service: Fields): boolean {
+  const {kind, command, active, passive, containment} = service;
+  if (kind === 'none') return true;
+  if (kind === 'exec') return isArgv(command) && isObject(containment) && isTexts(containment['launcher']) && isTexts(containment['prefix']);
+  const numbers = [service['monitorIntervalMs'], service['timeoutMs'], service['attempts'], service['backoffMs']];
+  return kind === 'ensure' && isArgv(active) && isArgv(passive) && isTexts(service['launcher']) && numbers.every(isWhole);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseObject(line: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isWhole = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((each) => typeof each === 'string');
+const isArgv = (value: unknown): boolean => isTexts(value) && value.length > 0 && value[0] !== '';
+const isTextRecord = (value: unknown): value is Record<string, string> =>
+  isObject(value) && Object.values(value).every((each) => typeof each === 'string');

@@ -1,0 +1,217 @@
+// The store over a shared directory, as the agent uses it. Nothing here is synchronous, and no call holds anything open when it is done.
+import {lstat, readdir, rename} from 'node:fs/promises';
+import {join} from 'node:path';
+import {HaError, isHaError, reasonOf} from '../errors.ts';
+import type {Listing, RenameOutcome, Wishes} from '../protocol/agent-state.ts';
+import type {Heartbeat} from '../protocol/heartbeat.ts';
+import {parseLockName} from '../protocol/lock-name.ts';
+import {epoch, type NodeId} from '../protocol/words.ts';
+import {pause, removeRecord, requestSwitchover} from './admin.ts';
+import {decodeHeartbeat, encodeHeartbeat} from './codec.ts';
+import type {EpochRecord, Store} from './contract.ts';
+import type {BlockIo, OpenFile} from './direct-io.ts';
+import {errnoOf, ioReason} from './errno.ts';
+import {Faults, type Report} from './faults.ts';
+import {heartbeatIo, readHeartbeat, readNodes, strangePath, strangeReason, whyNot, type FoundHeartbeat} from './heartbeats.ts';
+import {writeEpochRecord} from './history.ts';
+import {requireIdentity, unreachable} from './identity.ts';
+import {listLockDir} from './lock-dir.ts';
+import {heartbeatFile, lockDirOf, storePaths, type StorePaths} from './paths.ts';
+import {readWishes, removeWishes} from './wishes.ts';
+
+export interface StoreOptions {
+  readonly persistenceDir: string;
+  readonly app: string;
+  /** Whose heartbeat `writeHeartbeat` overwrites. */
+  readonly nodeId: NodeId;
+  /** Told once about each thing in the store that is ignored, refused or works otherwise than wished. */
+  readonly report: Report;
+  /** How heartbeats are opened; default Node's. */
+  readonly open?: OpenFile;
+}
+
+/**
+ * Reads store.json and looks whether the directories are there; from then on the store is bound to that storeId.
+ * @throws HaError store.missing, store.corrupt, store.newer, store.unreachable.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const paths = storePaths(options.persistenceDir, options.app);
+  const {storeId} = await requireIdentity(paths);
+  for (const dir of [paths.nodesDir, paths.historyDir, paths.controlDir]) await requireDirectory(dir);
+  return new DirectoryStore(paths, storeId, options);
+}
+
+class DirectoryStore implements Store {
+  readonly storeId: string;
+  readonly #paths: StorePaths;
+  readonly #lockDir: string;
+  readonly #nodeId: NodeId;
+  readonly #faults: Faults;
+  readonly #io: BlockIo;
+
+  constructor(paths: StorePaths, storeId: string, options: StoreOptions) {
+    this.storeId = storeId;
+    this.#paths = paths;
+    this.#lockDir = lockDirOf(paths.root, storeId);
+    this.#nodeId = options.nodeId;
+    this.#faults = new Faults(options.report);
+    this.#io = heartbeatIo((reason) => this.#faults.tell(paths.nodesDir, reason), options.open);
+  }
+
+  async rename(from: string, to: string): Promise<RenameOutcome> {
+    // What came out of a listing is data: only a lock name is joined to a path.
+    const stranger = [from, to].find((name) => !parseLockName(name));
+    if (stranger !== undefined) return {kind: 'failed', reason: `${JSON.stringify(stranger)} is no lock name`};
+    try {
+      await rename(join(this.#lockDir, from), join(this.#lockDir, to));
+      return {kind: 'done'};
+    } catch (error) {
+      return {kind: 'failed', reason: ioReason(`rename to ${to} in ${this.#lockDir} the file`, from, error)};
+    }
+  }
+
+  async list(refresh: boolean): Promise<Listing> {
+    const listing = await listLockDir(this.#paths, this.storeId, refresh);
+    for (const name of listing.kind === 'names' ? listing.names : []) {
+      if (parseLockName(name)) continue;
+      this.#faults.tell(
+        join(this.#lockDir, name),
+        `${this.#lockDir} holds ${JSON.stringify(name)}, which is no lock name: it is ignored`,
+      );
+    }
+    return listing;
+  }
+
+  async writeHeartbeat(heartbeat: Heartbeat): ReturnType<Store['writeHeartbeat']> {
+    const path = heartbeatFile(this.#paths, this.#nodeId);
+    let before: Buffer;
+    try {
+      before = await this.#io.exchange(path, encodeHeartbeat(this.storeId, heartbeat));
+    } catch (error) {
+      return {ok: false, reason: whyNotWritten(path, error), found: undefined};
+    }
+    const decoded = decodeHeartbeat(before, this.#nodeId);
+    const mine = decoded.kind === 'record' && decoded.storeId === this.storeId;
+    return {
+      ok: true,
+      reason: '',
+      found: mine ? {instanceId: decoded.heartbeat.instanceId, seq: decoded.heartbeat.seq} : undefined,
+    };
+  }
+
+  async readHeartbeats(whose: readonly NodeId[] | 'all'): ReturnType<Store['readHeartbeats']> {
+    const found: FoundHeartbeat[] = [];
+    let whole = true;
+    try {
+      if (whose === 'all') {
+        const nodes = await readNodes(this.#io, this.#paths);
+        for (const name of nodes.strange)
+          this.#faults.tell(strangePath(this.#paths, name), strangeReason(this.#paths.nodesDir, name));
+        whole = this.#noted(this.#paths.nodesDir, nodes.failed);
+        found.push(...nodes.found);
+      } else {
+        for (const nodeId of whose) found.push(await readHeartbeat(this.#io, this.#paths, nodeId));
+      }
+    } catch (error) {
+      // The lane is busy with a call that hangs; nothing else is expected here.
+      if (!isHaError(error)) throw error;
+      whole = this.#noted(this.#paths.nodesDir, reasonOf(error));
+    }
+    const heartbeats = found.flatMap((each) => this.#accepted(each) ?? []);
+    return {heartbeats, whole: whole && found.every((each) => each.kind !== 'failed')};
+  }
+
+  async readWishes(): Promise<Wishes | undefined> {
+    const dir = this.#paths.controlDir;
+    try {
+      const wishes = await readWishes(this.#paths);
+      this.#noted(dir, undefined);
+      return wishes;
+    } catch (error) {
+      this.#noted(dir, ioReason('list', dir, error));
+      return undefined;
+    }
+  }
+
+  async placeWish(wish: Parameters<Store['placeWish']>[0]): Promise<void> {
+    const by = `the agent of node ${this.#nodeId}`;
+    if (wish.wish === 'paused') await pause(this.#paths, by);
+    else await requestSwitchover(this.#paths, {epoch: epoch(wish.epoch), to: wish.to}, by);
+  }
+
+  /** Never rejects; a wish that stays is reported, and seen again by the next reading. */
+  async dropWish(wish: Parameters<Store['dropWish']>[0], at: number): Promise<void> {
+    const dir = this.#paths.controlDir;
+    try {
+      await removeWishes(this.#paths, (each) => each.kind === wish && (each.kind === 'paused' || each.epoch === at));
+      this.#noted(join(dir, wish), undefined);
+    } catch (error) {
+      this.#noted(join(dir, wish), ioReason(`remove the wish "${wish}" of epoch ${at} from`, dir, error));
+    }
+  }
+
+  async removeHeartbeat(node: NodeId): Promise<void> {
+    await removeRecord(this.#paths, node);
+  }
+
+  async writeHistory(record: EpochRecord): Promise<void> {
+    await writeEpochRecord(this.#paths, record);
+  }
+
+  /** @returns the heartbeat if it is one of this store; everything else is told once. */
+  #accepted(found: FoundHeartbeat): Heartbeat | undefined {
+    const path = heartbeatFile(this.#paths, found.nodeId);
+    if (found.kind === 'absent') return undefined;
+    if (found.kind !== 'record') {
+      this.#faults.tell(path, `${found.reason}: this node's heartbeat is ignored`);
+      return undefined;
+    }
+    if (found.storeId !== this.storeId) {
+      this.#faults.tell(path, `${path} is a heartbeat in another store (${found.storeId}): it is ignored`);
+      return undefined;
+    }
+    this.#faults.clear(path);
+    return found.heartbeat;
+  }
+
+  /** @returns whether all is well. */
+  #noted(path: string, fault: string | undefined): boolean {
+    if (fault === undefined) this.#faults.clear(path);
+    else this.#faults.tell(path, fault);
+    return fault === undefined;
+  }
+}
+
+function whyNotWritten(path: string, error: unknown): string {
+  if (isHaError(error, 'store.busy')) return error.message;
+  const why = whyNot(path, error);
+  switch (why.kind) {
+    case 'absent':
+      return ioReason('write', path, error);
+    case 'foreign':
+      return `${why.reason}: remove what stands in the place of this node's heartbeat`;
+    case 'failed':
+      return ioReason('write', path, error);
+    default:
+      return why satisfies never;
+  }
+}
+
+/** @throws HaError store.corrupt, store.unreachable. */
+async function requireDirectory(dir: string): Promise<void> {
+  let reason = `${dir} is not a directory, and links are not followed`;
+  try {
+    if ((await lstat(dir)).isDirectory()) {
+      await readdir(dir);
+      return;
+    }
+  } catch (error) {
+    reason = ioReason('look into', dir, error);
+    if (errnoOf(error) !== 'ENOENT') throw unreachable(dir, reason, error);
+  }
+  throw new HaError(
+    'store.corrupt',
+    {path: dir, reason},
+    {message: reason, hint: `put an empty directory of mode 0700 there: mkdir -m 700 ${dir}`},
+  );
+}

@@ -1,0 +1,103 @@
+// The nodes directory: one record per node, read with patience for torn ones, overwritten in place by its owner alone.
+import {readdir} from 'node:fs/promises';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {crc32} from 'node:zlib';
+import type {Heartbeat} from '../protocol/heartbeat.ts';
+import type {NodeId} from '../protocol/words.ts';
+import {decodeHeartbeat, HEARTBEAT_BYTES} from './codec.ts';
+import {BlockIo, NotRegular, type OpenFile} from './direct-io.ts';
+import {errnoOf, ioReason} from './errno.ts';
+import {heartbeatFile, parseHeartbeatFile, type StorePaths} from './paths.ts';
+import {isNotRegular} from './small-file.ts';
+
+/** What lies in a node's place. `sign` changes whenever its node writes, whether this program understands the record or not. */
+export type FoundHeartbeat =
+  | {
+      readonly kind: 'record';
+      readonly nodeId: NodeId;
+      readonly storeId: string;
+      readonly heartbeat: Heartbeat;
+      readonly sign: string;
+    }
+  | {readonly kind: 'absent'; readonly nodeId: NodeId}
+  /** It was read, and is no heartbeat that this program understands. */
+  | {readonly kind: 'foreign'; readonly nodeId: NodeId; readonly reason: string; readonly sign: string}
+  /** The file system answered with an error. */
+  | {readonly kind: 'failed'; readonly nodeId: NodeId; readonly reason: string};
+
+export interface NodesDirectory {
+  readonly found: readonly FoundHeartbeat[];
+  /** Names that cannot be a node's record. */
+  readonly strange: readonly string[];
+  /** Why the directory could not be read. */
+  readonly failed: string | undefined;
+}
+
+/** How often a torn record is read, and how long a writer gets in between. */
+const READS_MAX = 4;
+const REREAD_MS = 5;
+/** More nodes than any cluster of this kind has: a directory full of rubbish must not hold a node up. */
+const NODES_MAX = 1_000;
+
+export const heartbeatIo = (onFallback: (reason: string) => void, open?: OpenFile): BlockIo =>
+  new BlockIo({blockBytes: HEARTBEAT_BYTES, onFallback, ...(open && {open})});
+
+/** Never rejects but for bugs. */
+export async function readHeartbeat(io: BlockIo, paths: StorePaths, nodeId: NodeId): Promise<FoundHeartbeat> {
+  const path = heartbeatFile(paths, nodeId);
+  for (let reads = 1; ; reads++) {
+    let bytes: Buffer;
+    try {
+      bytes = await io.read(path);
+    } catch (error) {
+      return {...whyNot(path, error), nodeId};
+    }
+    const decoded = decodeHeartbeat(bytes, nodeId);
+    const sign = crc32(bytes).toString(16);
+    if (decoded.kind === 'record') return {...decoded, nodeId, sign};
+    if (decoded.kind === 'foreign' || reads === READS_MAX)
+      return {kind: 'foreign', nodeId, reason: `${path} ${decoded.reason}`, sign};
+    await sleep(REREAD_MS);
+  }
+}
+
+/** Reads every node's record, one after the other. Never rejects but for bugs. */
+export async function readNodes(io: BlockIo, paths: StorePaths): Promise<NodesDirectory> {
+  let names: string[];
+  try {
+    names = await readdir(paths.nodesDir);
+  } catch (error) {
+    return {found: [], strange: [], failed: ioReason('list', paths.nodesDir, error)};
+  }
+  const found: FoundHeartbeat[] = [];
+  const strange: string[] = [];
+  for (const name of names.sort()) {
+    const nodeId = parseHeartbeatFile(name);
+    if (nodeId === undefined || found.length >= NODES_MAX) strange.push(name);
+    else found.push(await readHeartbeat(io, paths, nodeId));
+  }
+  return {found, strange, failed: undefined};
+}
+
+/** The sentence for a name of the nodes directory that is no node's. */
+export const strangeReason = (dir: string, name: string): string =>
+  `${dir} holds ${JSON.stringify(name)}, which is no node's record: it is ignored`;
+
+/** The same for an error of reading or writing a record. @throws what is a bug. */
+export function whyNot(
+  path: string,
+  error: unknown,
+):
+  | {readonly kind: 'absent'}
+  | {readonly kind: 'foreign'; readonly reason: string; readonly sign: string}
+  | {readonly kind: 'failed'; readonly reason: string} {
+  if (error instanceof NotRegular) return {kind: 'foreign', reason: error.message, sign: ''};
+  const errno = errnoOf(error);
+  if (errno === 'ENOENT') return {kind: 'absent'};
+  const reason = ioReason('read', path, error);
+  return isNotRegular(errno) ? {kind: 'foreign', reason, sign: ''} : {kind: 'failed', reason};
+}
+
+/** Where a strange name of the nodes directory lies. */
+export const strangePath = (paths: StorePaths, name: string): string => join(paths.nodesDir, name);

@@ -1,0 +1,123 @@
+// The tests' hold on a driver process, and what they need to look at processes and files.
+import {spawn, type ChildProcess} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import path from 'node:path';
+import {createInterface} from 'node:readline';
+import type {Containment} from '../../lib/guardian/containment.ts';
+import {identityOf, isAlive, type ProcessIdentity} from '../../lib/guardian/proc.ts';
+import type {GuardianRecord} from '../../lib/guardian/record.ts';
+import type {SpawnOptions} from '../../lib/guardian/spawn.ts';
+import type {GuardianOrder, GuardianReport} from '../../lib/protocol/guardian-machine.ts';
+import {epoch} from '../../lib/protocol/words.ts';
+import type {DriverCommand} from '../fixtures/guardian-driver.ts';
+import {eventually} from '../support/eventually.ts';
+import {buildRoot, repoRoot} from '../support/paths.ts';
+
+export const isRoot = process.getuid?.() === 0;
+export const fixture = (name: string): string => path.join(repoRoot, 'test', 'fixtures', name);
+/** Drops root, for what an ordinary user meets. */
+export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'];
+
+export interface Heard {
+  readonly what: string;
+  readonly value: unknown;
+}
+
+export class Driver {
+  readonly heard: Heard[] = [];
+  readonly child: ChildProcess;
+  record: GuardianRecord | undefined;
+  private readonly started: ProcessIdentity[] = [];
+
+  constructor(prefix: readonly string[] = []) {
+    const script = path.join(buildRoot, 'test', 'fixtures', 'guardian-driver.js');
+    const [program = '', ...rest] = [...prefix, process.execPath, script];
+    // Its own group, as a shell would give it one: kill -9 of the group must spare the guardian.
+    this.child = spawn(program, rest, {stdio: ['pipe', 'pipe', 'inherit'], detached: true, cwd: '/'});
+    if (this.child.stdout) createInterface({input: this.child.stdout}).on('line', (line) => this.heard.push(JSON.parse(line) as Heard));
+    this.child.stdin?.on('error', () => undefined);
+  }
+
+  tell(command: DriverCommand): void {
+    this.child.stdin?.write(`${JSON.stringify(command)}\n`);
+  }
+
+  order(order: GuardianOrder): void {
+    this.tell({do: 'order', order});
+  }
+
+  /** A lease from now on, then a start under it. */
+  async startRun(run: number, leftMs: number, under = 1): Promise<void> {
+    this.tell({do: 'lease', epoch: epoch(under), attempt: run, leftMs});
+    this.order({type: 'start', run, epoch: epoch(under)});
+    await this.report('started', run);
+  }
+
+  async spawnGuardian(stateDirectory: string, setup: SpawnOptions['setup'], instanceId = '0000000a'): Promise<GuardianRecord> {
+    this.tell({do: 'spawn', stateDirectory, instanceId, setup});
+    const {value} = await this.hear('spawned');
+    this.record = value as GuardianRecord;
+    this.started.push(this.record.guardian);
+    return this.record;
+  }
+
+  async connect(record: GuardianRecord, instanceId: string): Promise<{kind: string; adopted?: {run?: number; from?: string}; because?: string; record: GuardianRecord}> {
+    this.tell({do: 'connect', record, instanceId});
+    const {value} = await this.hear('connected');
+    return value as {kind: string; record: GuardianRecord};
+  }
+
+  hear(what: string, count = 1, timeoutMs = 10_000): Promise<Heard> {
+    return eventually(() => this.heard.filter((each) => each.what === what)[count - 1], timeoutMs, `no ${what} from the driver`);
+  }
+
+  reports(): GuardianReport[] {
+    return this.heard.filter((each) => each.what === 'report').map((each) => each.value as GuardianReport);
+  }
+
+  report(type: GuardianReport['type'], run?: number, timeoutMs = 10_000): Promise<GuardianReport> {
+    const matches = (each: GuardianReport): boolean => each.type === type && (run === undefined || ('run' in each && each.run === run));
+    return eventually(() => this.reports().find(matches), timeoutMs, `no report ${type} of run ${run}, but ${JSON.stringify(this.reports())}`);
+  }
+
+  /** SIGKILL to the driver's whole process group. */
+  killGroup(): void {
+    if (this.child.pid !== undefined) process.kill(-this.child.pid, 'SIGKILL');
+  }
+
+  guardianAlive(): boolean {
+    return this.record !== undefined && isAlive(this.record.guardian);
+  }
+
+  /** Ends what is left of driver and guardian. */
+  async end(): Promise<void> {
+    if (this.child.pid !== undefined && identityOf(this.child.pid)) this.child.kill('SIGKILL');
+    for (const guardian of this.started) {
+      if (isAlive(guardian)) process.kill(guardian.pid, 'SIGKILL');
+      await eventually(() => !isAlive(guardian));
+    }
+  }
+}
+
+export function setupFor(service: SpawnOptions['setup']['service'], other: {stopTimeoutMs?: number; safetyMarginMs?: number; agentLossGraceMs?: number; lockDirectory?: string} = {}): SpawnOptions['setup'] {
+  const {stopTimeoutMs = 1_000, safetyMarginMs = 300, agentLossGraceMs = 0, lockDirectory} = other;
+  return {
+    config: {timing: {stopTimeoutMs, safetyMarginMs}, agentLossGraceMs},
+    service,
+    cwd: '/',
+    environment: {HA_APP: 'app', HA_NODE_ID: 'n1', HA_URI: 'http://u', HA_PERSISTENCE_DIR: '/p'},
+    lockDirectory,
+  };
+}
+
+export const execOf = (containment: Containment, ...command: string[]): SpawnOptions['setup']['service'] => ({kind: 'exec', command, containment});
+
+/** The text of a file, empty if it is not there. */
+export function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
+    throw error;
+  }
+}
