@@ -7,7 +7,7 @@ import type {Epoch} from '../protocol/words.ts';
 import {createChronicler} from './chronicler.ts';
 import {createHistoryWriter} from './history-writer.ts';
 import {createMailbox, type Mailbox} from './mailbox.ts';
-import {createPerformer} from './performer.ts';
+import {perform, type PerformerParts} from './performer.ts';
 import type {AgentFacts, AgentPorts} from './ports.ts';
 import {statusOf} from './snapshot.ts';
 import type {AgentPort} from './status.ts';
@@ -38,7 +38,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   const ended = new Promise<Ending>((resolve) => (settle = resolve));
   const history = createHistoryWriter(self, store, clock, log);
   const chronicler = createChronicler(clock, log);
-  const performer = createPerformer({ports, facts, history, input, state: () => state, exit});
+  const parts: PerformerParts = {ports, facts, history, input, state: () => state, exit};
 
   function input(given: AgentInput): void {
     if (state.ended) return;
@@ -50,7 +50,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
     chronicler.note(before, next, given, effects);
     if (next.known.epoch > before.known.epoch) void ports.rememberEpoch(next.known.epoch);
     ports.followMaster(masterUriToFollow(next));
-    for (const effect of effects) performer.perform(effect);
+    for (const effect of effects) perform(parts, effect);
     mailbox.turned(state);
     schedule();
   }

@@ -1,9 +1,9 @@
 // Requests from HTTP, signals and the configuration: left for the next turn, and answered when they have been carried out.
-import {nodeStateOf} from '../protocol/agent-report.ts';
+import {nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
 import type {AgentInput, AgentState, Settings} from '../protocol/agent-state.ts';
 import type {Mode, NodeState} from '../protocol/heartbeat.ts';
 import {isAlive} from '../protocol/peers.ts';
-import {isNodeId, nodeId} from '../protocol/words.ts';
+import {isNodeId, type NodeId} from '../protocol/words.ts';
 import {switchoverFault} from '../protocol/wishes.ts';
 import type {Store} from '../store/contract.ts';
 import type {Clock} from './ports.ts';
@@ -18,7 +18,7 @@ export interface Mailbox {
   end(because: string, keepService: boolean): void;
 }
 
-interface Parts {
+export interface MailboxParts {
   readonly input: (input: AgentInput) => void;
   readonly state: () => AgentState;
   readonly store: Store;
@@ -28,103 +28,108 @@ interface Parts {
 /** A request that has not come true after this many lease timeouts is answered as refused. */
 const PATIENCE_LEASES = 2;
 
-export function createMailbox({input, state, store, clock}: Parts): Mailbox {
+export function createMailbox(parts: MailboxParts): Mailbox {
+  const {input, state, store} = parts;
   const waiting = new Set<(s: AgentState) => void>();
-
-  /** Resolves once `holds`; rejects when the patience is over. */
-  function until(holds: (s: AgentState) => boolean, what: string): Promise<void> {
-    const limitMs = PATIENCE_LEASES * state().self.timing.leaseTimeoutMs;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        waiting.delete(look);
-        reject(new Refused(`${what} has not happened within ${limitMs / 1000} s: ${state().because}`));
-      }, limitMs);
-      const look = (s: AgentState): void => {
-        if (!holds(s)) return;
-        waiting.delete(look);
-        clearTimeout(timer);
-        resolve();
-      };
-      waiting.add(look);
-      look(state());
-    });
-  }
-
-  const change = (settings: Settings): void => input({type: 'settings', settings});
-  const stateNow = (): NodeState => nodeStateOf(state(), clock.now());
-
-  async function setMode(mode: Mode): Promise<NodeState> {
-    const before = stateNow();
-    const {settings, lease} = state();
-    if (mode === 'master') {
-      if (before === 'MASTER') return before;
-      change({...settings, mode: 'auto'});
-      if (owner() !== undefined && lease.kind === 'none') await switchover(state().self.nodeId);
-      await until(() => stateNow() === 'MASTER', 'becoming MASTER');
-      return before;
-    }
-    change({...settings, mode});
-    if (mode !== 'auto') {
-      input({type: 'demote', because: `mode ${mode} was asked for`});
-      await until((s) => s.lease.kind === 'none', 'giving the lease away');
-    }
-    return before;
-  }
-
-  const owner = (): string | undefined => {
-    const {name} = state().view;
-    return name?.kind === 'held' ? name.writer?.nodeId : undefined;
-  };
-
-  async function switchover(to: string | undefined): Promise<void> {
-    const s = state();
-    if (to !== undefined && !isNodeId(to)) throw new Refused(`${JSON.stringify(to)} is no node id`);
-    const target = to === undefined ? undefined : nodeId(to);
-    const {name} = s.view;
-    if (name?.kind !== 'held' || !name.writer) throw new Refused('nobody holds the lease: there is nothing to switch over');
-    if (s.lease.kind === 'owned') {
-      const fault = switchoverFault(s, target, clock.now());
-      if (fault !== undefined) throw new Refused(fault);
-    }
-    if (name.writer.nodeId === target) throw new Refused(`${name.writer.nodeId} is the owner already`);
-    await store.placeWish({wish: 'switchover', epoch: name.epoch, to: target});
-    input({type: 'hint'});
-    const from = name.epoch;
-    await until((now) => now.known.epoch > from + 1, 'the switchover');
-    const after = owner();
-    if (target !== undefined && after !== target) throw new Refused(`${after ?? 'nobody'} took the lease instead of ${target}`);
-  }
-
-  async function clear(which: string | undefined): Promise<void> {
-    const s = state();
-    const dead = Object.values(s.peers).filter((peer) => !isAlive(s, peer, clock.now()) && peer.report.nodeId !== owner());
-    const chosen = dead.map((peer) => peer.report.nodeId).filter((id) => which === undefined || which === '' || id === which);
-    await Promise.all(chosen.map((id) => store.removeHeartbeat(id)));
-    input({type: 'forget', nodes: chosen});
-  }
-
+  const until: Until = (holds, what) => waitUntil(waiting, parts, holds, what);
+  const end = (because: string, keepService: boolean): void => input({type: 'end', keepService, because});
   return {
     turned: (s) => [...waiting].forEach((look) => look(s)),
-    configure: change,
-    end: (because, keepService) => input({type: 'end', keepService, because}),
+    configure: (settings) => input({type: 'settings', settings}),
+    end,
     port: {
-      setMode,
-      async setPriority(priority) {
+      setMode: (mode) => setMode(parts, until, mode),
+      setPriority(priority) {
         const {settings} = state();
-        change({...settings, priority});
+        input({type: 'settings', settings: {...settings, priority}});
         return Promise.resolve(settings.priority);
       },
-      clear,
-      switchover,
+      clear: (nodeId) => clear(parts, nodeId),
+      switchover: (to) => switchover(parts, until, to),
       async setPaused(paused) {
         await (paused ? store.placeWish({wish: 'paused'}) : store.dropWish('paused', 0));
         await until((s) => s.wishes.paused === paused, paused ? 'pausing' : 'resuming');
       },
-      async shutdown() {
-        input({type: 'end', keepService: false, because: 'a shutdown was requested'});
+      shutdown() {
+        end('a shutdown was requested', false);
         return Promise.resolve();
       },
       hint: () => input({type: 'hint'}),
     },
   };
+}
+
+type Until = (holds: (s: AgentState) => boolean, what: string) => Promise<void>;
+
+/** Resolves once `holds`. @throws Refused when the patience is over. */
+function waitUntil(
+  waiting: Set<(s: AgentState) => void>,
+  {state}: MailboxParts,
+  holds: (s: AgentState) => boolean,
+  what: string,
+): Promise<void> {
+  const limitMs = PATIENCE_LEASES * state().self.timing.leaseTimeoutMs;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      waiting.delete(look);
+      reject(new Refused(`${what} has not happened within ${limitMs / 1_000} s: ${state().because}`));
+    }, limitMs);
+    const look = (s: AgentState): void => {
+      if (!holds(s)) return;
+      waiting.delete(look);
+      clearTimeout(timer);
+      resolve();
+    };
+    waiting.add(look);
+    look(state());
+  });
+}
+
+async function setMode(parts: MailboxParts, until: Until, mode: Mode): Promise<NodeState> {
+  const {input, state, clock} = parts;
+  const stateNow = (): NodeState => nodeStateOf(state(), clock.now());
+  const before = stateNow();
+  const {settings} = state();
+  if (mode === 'master') {
+    if (before === 'MASTER') return before;
+    input({type: 'settings', settings: {...settings, mode: 'auto'}});
+    if (ownerOf(state()) !== undefined && state().lease.kind === 'none') await switchover(parts, until, state().self.nodeId);
+    await until(() => stateNow() === 'MASTER', 'becoming MASTER');
+    return before;
+  }
+  input({type: 'settings', settings: {...settings, mode}});
+  if (mode !== 'auto') {
+    input({type: 'demote', because: `mode ${mode} was asked for`});
+    await until((s) => s.lease.kind === 'none', 'giving the lease away');
+  }
+  return before;
+}
+
+async function switchover({input, state, store, clock}: MailboxParts, until: Until, to: string | undefined): Promise<void> {
+  const target = targetOf(to);
+  const {name} = state().view;
+  if (name?.kind !== 'held' || !name.writer) throw new Refused('nobody holds the lease: there is nothing to switch over');
+  if (name.writer.nodeId === target) throw new Refused(`${name.writer.nodeId} is the owner already`);
+  const fault = state().lease.kind === 'owned' ? switchoverFault(state(), target, clock.now()) : undefined;
+  if (fault !== undefined) throw new Refused(fault);
+  await store.placeWish({wish: 'switchover', epoch: name.epoch, to: target});
+  input({type: 'hint'});
+  const from = name.epoch;
+  await until((s) => s.known.epoch > from + 1, 'the switchover');
+  const next = ownerOf(state());
+  if (target !== undefined && next !== target) throw new Refused(`${next ?? 'nobody'} took the lease instead of ${target}`);
+}
+
+function targetOf(to: string | undefined): NodeId | undefined {
+  if (to === undefined || to === '') return undefined;
+  if (!isNodeId(to)) throw new Refused(`${JSON.stringify(to)} is no node id`);
+  return to;
+}
+
+async function clear({input, state, store, clock}: MailboxParts, which: string | undefined): Promise<void> {
+  const s = state();
+  const dead = Object.values(s.peers).filter((peer) => !isAlive(s, peer, clock.now()) && peer.report.nodeId !== ownerOf(s));
+  const chosen = dead.map((peer) => peer.report.nodeId).filter((id) => which === undefined || which === '' || id === which);
+  await Promise.all(chosen.map((id) => store.removeHeartbeat(id)));
+  input({type: 'forget', nodes: chosen});
 }

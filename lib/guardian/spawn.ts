@@ -103,7 +103,8 @@ export async function forgetGuardian(record: GuardianRecord): Promise<void> {
   });
 }
 
-async function introduce(
+/** @returns what the guardian answers to an agent, or undefined if it does not. */
+export async function introduce(
   record: GuardianRecord,
   instanceId: InstanceId,
   setup: GuardianSetup | undefined,

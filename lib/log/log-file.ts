@@ -20,7 +20,7 @@ export interface LogFileOptions {
 const RETRY_MS = 1_000;
 /** How often it is checked that the open file is still the one with this name. */
 const CHECK_MS = 1_000;
-const CHUNK_MAX = 256 * 1_024;
+const CHUNK_MAX = 64 * 1_024;
 
 /** @throws HaError 'log.unusable' if it is no regular file, or cannot be made or opened. */
 export async function openLogFile(options: LogFileOptions): Promise<LogFile> {
@@ -139,12 +139,31 @@ class RotatingFile implements LogFile {
       await this.#rotate();
       return;
     }
-    this.#torn = true;
-    await file.handle.appendFile(chunk);
-    this.#torn = false;
-    file.size += bytes;
-    this.#lost = 0;
-    for (const line of this.#queue.splice(0, count)) this.#queued -= line.length;
+    const preface = Buffer.byteLength(chunk) - sum(this.#queue.slice(0, count));
+    await this.#append(file, Buffer.from(chunk), preface, count);
+  }
+
+  /** A disk that fills up takes a part: what it took whole is not written again. */
+  async #append(file: OpenFile, chunk: Buffer, preface: number, count: number): Promise<void> {
+    let written = 0;
+    try {
+      while (written < chunk.length) {
+        const {bytesWritten} = await file.handle.write(chunk, written);
+        written += bytesWritten;
+      }
+    } finally {
+      file.size += written;
+      let whole = preface;
+      let lines = 0;
+      for (; lines < count; lines++) {
+        const next = whole + Buffer.byteLength(this.#queue[lines] ?? '');
+        if (next > written) break;
+        whole = next;
+      }
+      for (const line of this.#queue.splice(0, lines)) this.#queued -= line.length;
+      if (written >= preface) this.#lost = 0;
+      if (written > 0) this.#torn = written < preface || written > whole;
+    }
   }
 
   /** The open file, if it still has our name; whoever moved or removed it wants a new one. */
@@ -189,6 +208,8 @@ class RotatingFile implements LogFile {
     this.#failing = false;
   }
 }
+
+const sum = (lines: readonly string[]): number => lines.reduce((total, line) => total + Buffer.byteLength(line), 0);
 
 /** Errors of the file system are what this file is about; anything else is a bug. */
 function expected(error: unknown): undefined {

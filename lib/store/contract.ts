@@ -16,7 +16,8 @@ export interface Store {
     /** Whose record stood there before; undefined if none or unreadable. */
     readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined;
   }>;
-  /** Reads these nodes' records, or everybody's. Lane "hear". `whole` is false if any could not be read. Never rejects. */
+  /** Reads these nodes' records, or everybody's. Lane "hear". `whole` is false only if the file system answered with an error: what is no record
+   * is reported and treated as none, so that rubbish cannot block elections. Never rejects. */
   readHeartbeats(whose: readonly NodeId[] | 'all'): Promise<{readonly heartbeats: readonly Heartbeat[]; readonly whole: boolean}>;
   /** The names in the control directory. Lane "wish". @returns undefined if it could not be read; never rejects. */
   readWishes(): Promise<Wishes | undefined>;

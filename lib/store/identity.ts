@@ -87,7 +87,9 @@ async function whatIsMissing(paths: StorePaths): Promise<Identity> {
       }
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno !== 'ENOENT' && errno !== 'ENOTDIR') return {kind: 'failed', reason: ioReason('look at', dir, error)};
+      if (errno !== 'ENOENT' && errno !== 'ENOTDIR') {
+        return {kind: 'failed', reason: ioReason('look at', dir, error)};
+      }
       return {kind: 'missing', reason: `the directory ${dir} does not exist (${errno})`};
     }
   }

@@ -13,7 +13,7 @@ import {isEpoch, isNodeId, type Epoch, type NodeId} from '../protocol/words.ts';
  *         retired.<storeId>.<random>/   the lock directory of a store that was superseded
  *         nodes/n1.json                 one heartbeat block per node
  *         history/0000000042.json       the story of one epoch
- *         history/.<random>.tmp         private: a record that is being written
+ *         history/.<random>.tmp         private: a record that is being written; store.json has the same beside it
  *         control/                      the operator's wishes, in the names
  */
 export interface StorePaths {

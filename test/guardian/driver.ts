@@ -18,6 +18,13 @@ export const fixture = (name: string): string => path.join(repoRoot, 'test', 'fi
 /** Drops root, for what an ordinary user meets. */
 export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'];
 
+/** What the driver tells of an attempt to adopt. */
+export interface ConnectAnswer {
+  readonly kind: string;
+  readonly because?: string;
+  readonly adopted?: unknown;
+}
+
 export interface Heard {
   readonly what: string;
   readonly value: unknown;
@@ -27,6 +34,7 @@ export class Driver {
   readonly heard: Heard[] = [];
   readonly child: ChildProcess;
   record: GuardianRecord | undefined;
+  private hellos = 0;
   private readonly started: ProcessIdentity[] = [];
 
   constructor(prefix: readonly string[] = []) {
@@ -61,14 +69,14 @@ export class Driver {
     return this.record;
   }
 
-  async connect(record: GuardianRecord, instanceId: string): Promise<{kind: string; adopted?: {run?: number; from?: string}; because?: string; record: GuardianRecord}> {
-    this.tell({do: 'connect', record, instanceId});
-    const {value} = await this.hear('connected');
-    return value as {kind: string; record: GuardianRecord};
-  }
-
   hear(what: string, count = 1, timeoutMs = 10_000): Promise<Heard> {
     return eventually(() => this.heard.filter((each) => each.what === what)[count - 1], timeoutMs, `no ${what} from the driver`);
+  }
+
+  /** The answer to the `hello` that was told last. */
+  async lastAnswer(): Promise<string> {
+    this.hellos += 1;
+    return JSON.stringify((await this.hear('answer', this.hellos)).value);
   }
 
   reports(): GuardianReport[] {

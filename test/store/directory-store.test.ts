@@ -1,38 +1,25 @@
 // The store over a directory: the contract on every kind of file system that is at hand, and what a damaged store does to it.
-import {expect} from 'chai';
-import {spawn, spawnSync} from 'node:child_process';
-import {once} from 'node:events';
-import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  symlink,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import {spawnSync} from 'node:child_process';
+import {chmod, chown, mkdir, readdir, rename, rm, stat, symlink, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {nodeId} from '../../lib/protocol/words.ts';
+import {expect} from 'chai';
 import {initStore} from '../../lib/store/birth.ts';
-import {HEARTBEAT_BYTES} from '../../lib/store/codec.ts';
-import type {OpenFile} from '../../lib/store/direct-io.ts';
 import {lockDirOf, storePaths} from '../../lib/store/paths.ts';
-import {constants} from 'node:fs';
 import {describeStore} from './store-contract.ts';
-import {FIRST_LOCK, heartbeat, isRoot, NOBODY, openTemp, removeTemps, runFixture, tempDir, tempStore} from './temp-store.ts';
-
-const refusesDirect: OpenFile = async (path, flags, mode) => {
-  if (flags & constants.O_DIRECT)
-    throw Object.assign(new Error(`EINVAL: invalid argument, open '${path}'`), {code: 'EINVAL', errno: -22});
-  return open(path, flags, mode);
-};
+import {
+  expectFailure,
+  FIRST_LOCK,
+  isRoot,
+  NOBODY,
+  openTemp,
+  refusesDirect,
+  removeTemps,
+  runFixture,
+  skipAloud,
+  tempDir,
+  tempStore,
+} from './temp-store.ts';
 
 describeStore('A directory', () => tempStore());
 describeStore('A directory without direct I/O', () => tempStore({open: refusesDirect}));
@@ -88,7 +75,7 @@ describe('The lock over a directory', () => {
     expect(answer).to.have.nested.property('listing.reason').that.includes(lockDir).and.includes('EACCES');
   });
 
-  it('does not hide a refresh directory that somebody else left behind from the parser, but from the agent', async () => {
+  it('keeps refresh directories out of a listing, and reports every other stranger once', async () => {
     const {store, lockDir, reports} = await tempStore();
     await mkdir(join(lockDir, '.refresh.deadbeef'));
     await writeFile(join(lockDir, '.nfs0000000000000001'), '');
@@ -169,126 +156,13 @@ describe('A store that is not the one we knew', () => {
     const elsewhere = await tempDir();
     for (const dir of [paths.nodesDir, paths.historyDir, paths.controlDir]) {
       await rm(dir, {recursive: true});
-      await expectCode(openTemp(paths), 'store.corrupt', dir);
+      await expectFailure(openTemp(paths), 'store.corrupt', dir);
       await symlink(elsewhere, dir);
-      await expectCode(openTemp(paths), 'store.corrupt', dir);
+      await expectFailure(openTemp(paths), 'store.corrupt', dir);
       await rm(dir);
       await mkdir(dir);
     }
     expect((await openTemp(paths)).store.storeId).to.match(/^[0-9a-f]{16}$/);
-  });
-});
-
-describe('Heartbeats in a damaged directory', () => {
-  afterEach(removeTemps);
-
-  /** Everything that is not a heartbeat, by the node id in whose place it stands. */
-  async function litter(nodesDir: string): Promise<string[]> {
-    const at = (name: string): string => join(nodesDir, `${name}.json`);
-    await writeFile(at('empty'), '');
-    await writeFile(at('garbage'), Buffer.alloc(HEARTBEAT_BYTES, 0xff));
-    await writeFile(at('zeros'), Buffer.alloc(HEARTBEAT_BYTES));
-    await writeFile(at('short'), '{"format":1,"crc32":"0000');
-    await writeFile(at('foreign'), '{"hello":"world"}');
-    await writeFile(at('newer'), JSON.stringify({format: 2, whatever: true}).padEnd(HEARTBEAT_BYTES));
-    await writeFile(at('huge'), '');
-    await truncate(at('huge'), 1_000_000_000);
-    await mkdir(at('directory'));
-    await symlink('/etc/passwd', at('link'));
-    await symlink('nowhere', at('dangling'));
-    expect(spawnSync('mkfifo', [at('fifo')]).status).to.equal(0);
-    return ['empty', 'garbage', 'zeros', 'short', 'foreign', 'newer', 'huge', 'directory', 'link', 'dangling', 'fifo'];
-  }
-
-  for (const [kind, options] of [
-    ['with direct I/O', {}],
-    ['without direct I/O', {open: refusesDirect}],
-  ] as const) {
-    it(`reads the good ones and reports each other one once, ${kind}`, async () => {
-      const {store, paths, reports} = await tempStore(options);
-      await store.writeHeartbeat(heartbeat('n1'));
-      const rubbish = await litter(paths.nodesDir);
-      await writeFile(join(paths.nodesDir, '..json'), '');
-      for (let i = 0; i < 2; i++) {
-        expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [heartbeat('n1')], whole: true});
-      }
-      for (const name of [...rubbish.map((id) => `${id}.json`), '"..json"']) {
-        expect(
-          reports.filter((each) => each.includes(name)),
-          `${name} in ${reports.join('\n')}`,
-        ).to.have.length(1);
-      }
-      expect(reports.find((each) => each.includes('newer.json'))).to.include('newer version (format 2');
-    });
-
-    it(`overwrites every regular file in its own place, and refuses anything else, ${kind}`, async () => {
-      const {paths} = await tempStore();
-      const irregular = new Set(['directory', 'link', 'dangling', 'fifo']);
-      for (const id of await litter(paths.nodesDir)) {
-        const {store} = await openTemp(paths, {...options, nodeId: nodeId(id)});
-        const written = await store.writeHeartbeat(heartbeat(id));
-        expect(written.found, id).to.equal(undefined);
-        expect(written.ok, `${id}: ${written.reason}`).to.equal(!irregular.has(id));
-        if (irregular.has(id)) expect(written.reason).to.include(`${id}.json`).and.include('remove what stands');
-      }
-    });
-  }
-
-  it('does not believe a record of another node, or of another store', async () => {
-    const {store, paths, reports} = await tempStore();
-    await store.writeHeartbeat(heartbeat('n1'));
-    await rename(join(paths.nodesDir, 'n1.json'), join(paths.nodesDir, 'n2.json'));
-    const other = await tempStore({nodeId: nodeId('n3')});
-    await other.store.writeHeartbeat(heartbeat('n3'));
-    await rename(join(other.paths.nodesDir, 'n3.json'), join(paths.nodesDir, 'n3.json'));
-    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], whole: true});
-    expect(reports.join('\n')).to.include('says it is of node n1, in the place of node n2').and.include(other.store.storeId);
-  });
-
-  it('says when not everything could be read', async () => {
-    const {store, paths, reports} = await tempStore();
-    await rm(paths.nodesDir, {recursive: true});
-    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], whole: false});
-    expect(reports.join()).to.include('ENOENT').and.include(paths.nodesDir);
-    const written = await store.writeHeartbeat(heartbeat('n1'));
-    expect(written).to.deep.include({ok: false, found: undefined});
-    expect(written.reason).to.include('cannot write').and.include('ENOENT');
-    await rm(paths.controlDir, {recursive: true});
-    expect(await store.readWishes()).to.equal(undefined);
-    await store.dropWish('statement', 3);
-    expect(reports.join()).to.include(paths.controlDir);
-  });
-
-  it('never shows a torn record while another process overwrites it', async function () {
-    this.timeout(60_000);
-    const {store, paths, reports} = await tempStore();
-    const file = fileURLToPath(new URL('./fixtures/writer.js', import.meta.url));
-    const writer = spawn(process.execPath, [file, paths.persistenceDir], {stdio: ['ignore', 'pipe', 'inherit']});
-    try {
-      await once(writer.stdout, 'data');
-      const seen = new Set<number>();
-      for (let reads = 0; reads < 5_000 && seen.size < 200; reads++) {
-        for (const each of (await store.readHeartbeats('all')).heartbeats) {
-          expect(each.seen).to.have.length(each.seq % 2 ? 30 : 0);
-          seen.add(each.seq);
-        }
-      }
-      expect(seen.size).to.equal(200);
-      expect(reports).to.deep.equal([]);
-    } finally {
-      writer.kill('SIGKILL');
-      await once(writer, 'close');
-    }
-  });
-
-  it('makes private files and directories', async () => {
-    const {store, paths, lockDir} = await tempStore();
-    await store.writeHeartbeat(heartbeat('n1'));
-    for (const dir of [paths.root, paths.nodesDir, paths.historyDir, paths.controlDir, lockDir]) {
-      expect((await lstat(dir)).mode & 0o777, dir).to.equal(0o700);
-    }
-    for (const file of [paths.storeFile, join(paths.nodesDir, 'n1.json')])
-      expect((await lstat(file)).mode & 0o777).to.equal(0o600);
   });
 });
 
@@ -329,18 +203,4 @@ async function expectNotOurs(listing: Promise<unknown>, ...parts: readonly strin
   const answer = await listing;
   expect(answer).to.have.property('kind', 'notOurStore');
   for (const part of parts) expect(answer).to.have.property('reason').that.includes(part);
-}
-
-async function expectCode(promise: Promise<unknown>, code: string, part: string): Promise<void> {
-  const failure = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(failure).to.have.property('code', code);
-  expect(failure).to.have.property('message').that.includes(part);
-}
-
-function skipAloud(context: Mocha.Context, why: string): never {
-  process.stderr.write(`      skipped: ${why}\n`);
-  return context.skip();
 }

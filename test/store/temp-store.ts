@@ -1,14 +1,17 @@
 // A store in a directory of its own, with heartbeats to put into it; everything is removed when the test is over.
 import {spawn} from 'node:child_process';
-import {chmod, mkdtemp, rm} from 'node:fs/promises';
+import {constants} from 'node:fs';
+import {chmod, mkdtemp, open, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import {fileURLToPath} from 'node:url';
+import {expect} from 'chai';
 import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
 import {epoch, instanceId, nodeId} from '../../lib/protocol/words.ts';
 import {initStore} from '../../lib/store/birth.ts';
 import type {EpochRecord, Store} from '../../lib/store/contract.ts';
+import type {OpenFile} from '../../lib/store/direct-io.ts';
 import {openStore, type StoreOptions} from '../../lib/store/directory-store.ts';
 import {lockDirOf, storePaths, type StorePaths} from '../../lib/store/paths.ts';
 
@@ -52,7 +55,7 @@ export async function openTemp(
 ): Promise<Pick<TempStore, 'store' | 'reports'>> {
   const reports: string[] = [];
   const {persistenceDir, app} = paths;
-  const report = (_path: string, message: string): void => void reports.push(message);
+  const report = (message: string): void => void reports.push(message);
   const store = await openStore({nodeId: nodeId('n1'), report, ...options, persistenceDir, app});
   return {store, reports};
 }
@@ -113,3 +116,39 @@ export async function runFixture(name: string, args: readonly string[], uid?: nu
 /** A user without rights, where the tests run as root. */
 export const NOBODY = 65_534;
 export const isRoot = process.getuid?.() === 0;
+
+/** @param code the HaError's code; undefined for any other error. */
+export async function expectFailure(promise: Promise<unknown>, code: string | undefined, part: string): Promise<void> {
+  const failure = await promise.then(
+    (value) => new Error(`did not fail, but gave ${JSON.stringify(value)}`),
+    (error: unknown) => error,
+  );
+  if (code !== undefined) expect(failure).to.have.property('code', code);
+  expect(failure).to.have.property('message').that.includes(part);
+}
+
+/** Calls `act` again and again, one call at a time, until `during` is done. */
+export async function whileRepeating(act: () => Promise<unknown>, during: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const repeating = (async () => {
+    while (!stop.signal.aborted) await act();
+  })();
+  try {
+    await during();
+  } finally {
+    stop.abort();
+    await repeating;
+  }
+}
+
+/** A file system that refuses direct I/O when a file is opened. */
+export const refusesDirect: OpenFile = async (path, flags, mode) => {
+  if (flags & constants.O_DIRECT)
+    throw Object.assign(new Error(`EINVAL: invalid argument, open '${path}'`), {code: 'EINVAL', errno: -22});
+  return open(path, flags, mode);
+};
+
+export function skipAloud(context: Mocha.Context, why: string): never {
+  process.stderr.write(`      skipped: ${why}\n`);
+  return context.skip();
+}

@@ -1,0 +1,54 @@
+// The first line that a node prints: who it is, which store, and what these timings promise, as sums whose terms are named.
+import type {Config} from '../config/config.ts';
+import type {Containment} from '../guardian/containment.ts';
+import type {MountKind} from './mount.ts';
+
+/** @param containment undefined where no `exec` service is to be held. */
+export function promiseLine(
+  config: Config,
+  url: string,
+  containment: Containment | undefined,
+  mount: MountKind | undefined,
+): string {
+  const {leaseTimeoutMs, stopTimeoutMs, pollIntervalMs} = config.timing;
+  const where = config.persistenceDir === undefined ? 'no store' : `store ${config.persistenceDir} (app ${config.app})`;
+  const parts = [`${config.nodeId}: ${where}, ${url}`];
+  if (config.highAvailability === 'disabled')
+    parts.push('alone: without a lease nobody else takes over, and nothing keeps another node from running the service too');
+  else {
+    const start = config.service.kind === 'none' ? '' : ' + start';
+    parts.push(
+      `another node serves after a silent host within ${seconds(leaseTimeoutMs)} (T)${start}, ` +
+        `after a crash of the agent within ${seconds(stopTimeoutMs)} (stop of the service, at most S) + ${seconds(pollIntervalMs)} (notice)${start}`,
+    );
+  }
+  parts.push(`service: ${serviceText(config, containment)}`);
+  const unsafe = unsafeHere(config, containment, mount);
+  if (unsafe.length > 0) parts.push(`not safe here: ${unsafe.join('; ')}`);
+  return parts.join(' | ');
+}
+
+function serviceText(config: Config, containment: Containment | undefined): string {
+  switch (config.service.kind) {
+    case 'none':
+      return 'none, this node only elects';
+    case 'ensure':
+      return 'started, checked and stopped by commands; the success of the passive one is the proof that it does not run';
+    case 'exec':
+      return containment
+        ? `contained in a ${containment.kind === 'namespace' ? 'PID namespace' : 'process group'} (${containment.because})`
+        : 'contained';
+    default:
+      return config.service satisfies never;
+  }
+}
+
+function unsafeHere(config: Config, containment: Containment | undefined, mount: MountKind | undefined): string[] {
+  const unsafe: string[] = [];
+  if (containment && !containment.safe) unsafe.push('not safe against kill -9 of agent and guardian together');
+  if (mount?.kind === 'local')
+    unsafe.push(`${config.persistenceDir ?? ''} is a local file system (${mount.type}): only this host sees it`);
+  return unsafe;
+}
+
+const seconds = (ms: number): string => `${ms / 1_000} s`;

@@ -1,0 +1,45 @@
+// promote: an operator's word that the owner of the present epoch is dead replaces the silence, for that epoch only.
+import {HaError} from '../errors.ts';
+import {requestSwitchover, stateOwnerDead} from '../store/admin.ts';
+import {lookTwice} from './cluster-view.ts';
+import {clusterOptions, configOf, nodeArgument, operator, pathsOf, print, watchOf, type Call, type Command} from './command.ts';
+import {followChange} from './switchover.ts';
+
+export const commands: readonly Command[] = [
+  {
+    usage: 'promote <node>',
+    describe: 'make a node master without waiting, on your word that the owner of the present epoch is dead',
+    example: ['$0 promote n2 --iHaveFenced n1 --persistenceDir /mnt/ha', 'the power of n1 has been cut'],
+    options: {
+      ...clusterOptions,
+      iHaveFenced: {type: 'string', describe: 'the owner, which you have made sure is dead [ID]', requiresArg: true},
+    },
+    positionals: [{name: 'node', describe: 'the next master', required: true}],
+    run: promote,
+  },
+];
+
+async function promote(call: Call): Promise<void> {
+  const config = await configOf(call);
+  const paths = pathsOf(config);
+  const node = nodeArgument(call, 'node');
+  if (call.argv['iHaveFenced'] === undefined) {
+    const reason = 'only your word that the owner is dead can replace the wait';
+    throw new HaError(
+      'cluster.refused',
+      {what: 'promote', reason},
+      {message: reason, hint: 'make sure of it, and say --iHaveFenced OWNER'},
+    );
+  }
+  const owner = nodeArgument(call, 'iHaveFenced');
+  const view = await lookTwice(paths, config.timing.heartbeatIntervalMs);
+  const target = view.nodes.find((each) => each.nodeId === node);
+  if (!target?.eligible) {
+    const reason = `${node} is not alive and eligible: ${target?.because ?? 'it has no record here'}`;
+    throw new HaError('cluster.refused', {what: 'promote', reason}, {message: reason, hint: 'start its agent first'});
+  }
+  const epoch = await stateOwnerDead(paths, owner, watchOf(config), operator());
+  await requestSwitchover(paths, {epoch, to: node}, operator());
+  const master = await followChange(call, config, paths, {epoch, to: node});
+  print(call, {from: owner, to: master, epoch}, `${master} is MASTER`);
+}

@@ -1,0 +1,170 @@
+// An `ensure` service in the hands of a real guardian: a command that makes it active, one that makes it passive.
+import {expect} from 'chai';
+import {writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {probeContainment} from '../../lib/guardian/containment-probe.ts';
+import {isAlive, identityOf} from '../../lib/guardian/proc.ts';
+import type {ServiceSpec} from '../../lib/guardian/wire.ts';
+import {epoch} from '../../lib/protocol/words.ts';
+import {eventually} from '../support/eventually.ts';
+import {useTempDir} from '../support/temp-dir.ts';
+import {Driver, fixture, setupFor, textOf} from './driver.ts';
+
+const ONE = epoch(1);
+
+describe('an ensure service', () => {
+  const dir = useTempDir();
+  let driver: Driver;
+  let launcher: readonly string[];
+
+  before(async () => (launcher = (await probeContainment('group')).launcher));
+  beforeEach(() => (driver = new Driver()));
+  afterEach(() => driver.end());
+
+  const file = (name: string): string => path.join(dir(), name);
+  const say = (name: string, what: string | number): void => writeFileSync(file(name), String(what));
+  const log = (): string[] => textOf(file('log')).split('\n').filter((line) => line !== '');
+  const ran = (role: string): number => log().filter((line) => line.startsWith(role)).length;
+
+  async function spawnFor(other: Partial<ServiceSpec & {kind: 'ensure'}> = {}, config: Parameters<typeof setupFor>[1] = {}): Promise<void> {
+    const service: ServiceSpec = {
+      kind: 'ensure',
+      active: [fixture('ensure.sh'), dir(), 'active'],
+      passive: [fixture('ensure.sh'), dir(), 'passive'],
+      launcher,
+      monitorIntervalMs: 60,
+      timeoutMs: 5_000,
+      attempts: 3,
+      backoffMs: 30,
+      ...other,
+    };
+    await driver.spawnGuardian(dir(), setupFor(service, config));
+    driver.tell({do: 'lease', epoch: ONE, attempt: 1, leftMs: 60_000});
+  }
+
+  for (const status of [0, 2]) {
+    it(`whose active command exits with ${status} runs, and the command is run again and again`, async () => {
+      say('active', status);
+      await spawnFor();
+      await driver.startRun(1, 60_000);
+      await eventually(() => ran('active') >= 4);
+      expect(log()[0]).to.equal('active active 1');
+      expect(driver.reports().map((each) => each.type)).to.not.include('stopping');
+      driver.order({type: 'stop', run: 1});
+      expect(await driver.report('gone', 1)).to.include({proven: true});
+      expect(log().at(-1)).to.equal('passive passive 1');
+    });
+  }
+
+  it('whose active command fails is tried so many times, then made passive', async () => {
+    say('active', 1);
+    await spawnFor();
+    driver.order({type: 'start', run: 1, epoch: ONE});
+    expect(await driver.report('stopping', 1)).to.include({because: 'the active command failed 3 times in a row: exit status 1'});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    expect(log()).to.deep.equal(['active active 1', 'active active 1', 'active active 1', 'passive passive 1']);
+    expect(driver.reports().map((each) => each.type)).to.not.include('started');
+  });
+
+  it('whose active command recovers within its attempts goes on', async () => {
+    say('active', 1);
+    await spawnFor({attempts: 50});
+    driver.order({type: 'start', run: 1, epoch: ONE});
+    await eventually(() => ran('active') >= 2);
+    say('active', 2);
+    await driver.report('started', 1);
+  });
+
+  it('whose active command hangs is killed after its timeout, which is a failure', async () => {
+    say('active', 'hang');
+    await spawnFor({timeoutMs: 200, attempts: 2});
+    driver.order({type: 'start', run: 1, epoch: ONE});
+    expect(await driver.report('stopping', 1))
+      .to.have.property('because')
+      .that.includes('still running after 200 ms, killed');
+    say('passive', 0);
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+  });
+
+  it('that leaves a process behind is not held up by it, and that process lives on through stop and output', async () => {
+    say('active', 'leave');
+    await spawnFor({monitorIntervalMs: 60_000});
+    await driver.startRun(1, 60_000);
+    const pid = Number(await eventually(() => textOf(file('left.pid')).trim()));
+    const identity = identityOf(pid);
+    driver.order({type: 'stop', run: 1});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    const size = textOf(file('left')).length;
+    await eventually(() => textOf(file('left')).length > size + 20);
+    expect(identity && isAlive(identity)).to.equal(true);
+    expect((await driver.hear('output')).value).to.include({source: 'active', text: 'still here'});
+    process.kill(pid, 'SIGKILL');
+  });
+
+  it('is ordered to stop while its active command runs: that ends first, by force if need be', async () => {
+    say('active', 'ignore');
+    await spawnFor({}, {stopTimeoutMs: 2_000});
+    driver.order({type: 'start', run: 1, epoch: ONE});
+    await eventually(() => ran('active') === 1);
+    driver.order({type: 'stop', run: 1});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    expect(log()).to.deep.equal(['active active 1', 'passive passive 1']);
+  });
+
+  it('whose passive command fails is gone without proof, and with proof once it succeeds', async () => {
+    say('passive', 1);
+    await spawnFor();
+    await driver.startRun(1, 60_000);
+    driver.order({type: 'stop', run: 1});
+    expect(await driver.report('gone', 1)).to.include({proven: false});
+    expect(ran('passive')).to.be.at.least(3);
+    driver.order({type: 'start', run: 2, epoch: ONE});
+    expect(await driver.report('refused', 2)).to.include({because: 'an earlier run is not over'});
+    say('passive', 2);
+    await eventually(() => driver.reports().some((each) => each.type === 'gone' && each.proven));
+    await driver.startRun(3, 60_000);
+  });
+
+  it('whose passive command hangs is given up at the end of the stop time', async () => {
+    say('passive', 'ignore');
+    await spawnFor({timeoutMs: 60_000}, {stopTimeoutMs: 400});
+    await driver.startRun(1, 60_000);
+    driver.order({type: 'stop', run: 1});
+    expect(await driver.report('gone', 1)).to.include({proven: false});
+    say('passive', 0);
+    await eventually(() => driver.reports().some((each) => each.type === 'gone' && each.proven));
+  });
+
+  it('not proven passive when its agent dies is not released', async () => {
+    const lockDirectory = dir();
+    say('0000000001.held.n1.0000000a.6000.17', '');
+    say('passive', 1);
+    await spawnFor({attempts: 1}, {lockDirectory});
+    await driver.startRun(1, 60_000);
+    driver.killGroup();
+    await eventually(() => !driver.guardianAlive());
+    expect(textOf(file('log'))).to.include('passive passive 1');
+    expect(identityOf(driver.record?.guardian.pid ?? 0)).to.equal(undefined);
+    writeFileSync(file('0000000001.held.n1.0000000a.6000.17'), 'still there', {flag: 'r+'});
+  });
+
+  it('answers for the passive command of a standby, and a start waits for it', async () => {
+    await spawnFor();
+    driver.tell({do: 'passive'});
+    expect((await driver.hear('passive')).value).to.deep.equal({type: 'passive', id: 1, ok: true, because: 'the passive command: exit status 0'});
+    say('passive', 7);
+    driver.tell({do: 'passive'});
+    expect((await driver.hear('passive', 2)).value).to.include({ok: false, because: 'the passive command: exit status 7'});
+    await driver.startRun(1, 60_000);
+    driver.tell({do: 'passive'});
+    expect((await driver.hear('passive', 3)).value).to.include({ok: false, because: 'a run of the service is not over'});
+  });
+
+  it('of kind none runs nothing: started at once, gone at once', async () => {
+    await driver.spawnGuardian(dir(), setupFor({kind: 'none'}));
+    await driver.startRun(1, 60_000);
+    driver.tell({do: 'lease', epoch: ONE, attempt: 2, leftMs: 60_000});
+    driver.order({type: 'deadline', epoch: ONE, attempt: 3, deadline: 'now'});
+    expect(await driver.report('gone', 1)).to.include({proven: true, because: 'the lease is given away'});
+  });
+});
