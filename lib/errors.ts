@@ -128,7 +128,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** @returns the exit status that interface.md promises: 3 refused, 2 failed while running. */
-export const exitStatus = (error: unknown): 2 | 3 => (error instanceof HaError && REFUSALS.has(error.code) ? 3 : 2);
+export const exitStatus = (error: unknown): 2 | 3 => (isHaError(error) && REFUSALS.has(error.code) ? 3 : 2);
 
 /**
  * The text for an operator: an expected error without its stack but with its causes and its hint, a bug with the stack.

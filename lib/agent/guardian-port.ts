@@ -90,6 +90,7 @@ export function createGuardianPort(options: GuardianOptions): GuardianPort {
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function logOutput(log: Reporter, line: OutputLine): void {
-  const say = line.stream === 'stderr' ? log.warn : log.info;
-  say(line.text, {from: line.source, stream: line.stream});
+  const fields = {from: line.source, stream: line.stream};
+  if (line.stream === 'stderr') log.warn(line.text, fields);
+  else log.info(line.text, fields);
 }

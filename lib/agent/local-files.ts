@@ -15,6 +15,14 @@ export async function openPrivateDirectory(dir: string): Promise<void> {
     if (!(await lstat(`${dir}/`)).isDirectory())
       throw new HaError('state.unusable', {path: dir, reason: 'it is no directory'}, unusableText(dir, 'it is no directory'));
     await chmod(dir, 0o700);
+  } catch (error) {
+    throw asUnusable(dir, error);
+  }
+}
+
+/** Removes what a crash left half written; only for whoever alone writes here. @throws HaError 'state.unusable' */
+export async function removeLeftovers(dir: string): Promise<void> {
+  try {
     for (const name of await readdir(dir)) if (LEFTOVER.test(name)) await rm(join(dir, name), {force: true});
   } catch (error) {
     throw asUnusable(dir, error);

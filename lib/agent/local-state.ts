@@ -3,7 +3,7 @@ import {join} from 'node:path';
 import {HaError} from '../errors.ts';
 import {bootId, identityOf, isAlive, pidNamespace, type ProcessIdentity} from '../guardian/proc.ts';
 import {isEpoch, isInstanceId, type Epoch, type InstanceId} from '../protocol/words.ts';
-import {corrupt, openPrivateDirectory, readJson, removeFile, writeJson} from './local-files.ts';
+import {corrupt, openPrivateDirectory, readJson, removeFile, removeLeftovers, writeJson} from './local-files.ts';
 import {isStopped} from './process-look.ts';
 import {LockBusy, withShortLock} from './short-lock.ts';
 
@@ -57,6 +57,10 @@ export async function openLocalState(dir: string): Promise<LocalState> {
   return new Directory(dir);
 }
 
+/** For commands that only look: makes nothing; where there is no directory, nothing is known. */
+export const readLocalState = (dir: string): Pick<LocalState, 'dir' | 'knownStore' | 'agent' | 'liveAgent' | 'guardian'> =>
+  new Directory(dir);
+
 class Directory implements LocalState {
   readonly dir: string;
   #known: KnownStore | undefined;
@@ -105,6 +109,7 @@ class Directory implements LocalState {
         if (self === undefined) throw new Error(`/proc shows no process ${process.pid}, which is this one`);
         this.#own = {...self, instanceId, pidNamespace: pidNamespace(), url: null};
         stillMine();
+        await removeLeftovers(this.dir);
         await writeJson(this.#path('agent'), this.#own);
         return before;
       });

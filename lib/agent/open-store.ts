@@ -30,7 +30,8 @@ export async function openOurStore(wish: StoreWish, signal: AbortSignal): Promis
   const paths = storePaths(wish.persistenceDir, wish.app);
   let said = '';
   while (!signal.aborted) {
-    const because = await tryStore(wish, paths);
+    // A mount that hangs must not keep the node from ending.
+    const because = await Promise.race([tryStore(wish, paths), aborted(signal)]);
     if (typeof because !== 'string') return because;
     if (because !== said) {
       wish.waiting(because);
@@ -107,6 +108,11 @@ function refuseForeign(wish: StoreWish, paths: StorePaths, found: string, supers
     },
   );
 }
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), {once: true});
+  });
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -76,7 +76,14 @@ async function callStore(parts: PerformerParts, effect: StoreEffect): Promise<vo
       return call(
         parts,
         () => store.readHeartbeats(effect.whose),
-        ({heartbeats, whole}, times) => ({type: 'heard', heartbeats, everybody: all && whole, own: all && whole, ...times}),
+        ({heartbeats, whole}, times) => ({
+          type: 'heard',
+          heartbeats,
+          everybody: all && whole,
+          own: all && whole,
+          failed: !whole,
+          ...times,
+        }),
       );
     }
     case 'readWishes':
@@ -120,9 +127,9 @@ async function openGuardian(parts: PerformerParts): Promise<void> {
   const adopted = await guardian.open({
     closed: (because) => input({type: 'guardianLost', because}),
     report(report: GuardianReport) {
-      if (report.type === 'started') watch(report.run);
       if (report.type === 'stopping' || report.type === 'gone') readiness.stop();
       input({type: 'guardianSaid', report});
+      if (report.type === 'started') watch(report.run);
     },
   });
   const watch = (started: number): void =>

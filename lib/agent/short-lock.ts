@@ -1,6 +1,7 @@
 // A lock for the milliseconds in which this host's agents look at a local file and then write it.
 import {setTimeout as sleep} from 'node:timers/promises';
 import {systemCode} from '../errors.ts';
+import {bootNow} from '../guardian/clock.ts';
 
 /** Nobody holds the lock longer; whoever finds it older takes it over, ms. */
 const STALE_MS = 4_000;
@@ -36,12 +37,11 @@ export async function withShortLock<T>(lockPath: string, work: (stillMine: Still
       },
     });
   const release = await insist(acquire, lockPath);
-  const heldSince = performance.now();
+  const heldSince = bootNow();
   try {
     return await work(() => {
       // After a long stop another process may have taken the lock over, and the timer that notices has not run yet.
-      if (lost || performance.now() - heldSince > STALE_MS / 2)
-        throw new LockBusy(`this process was stopped while it held ${lockPath}`);
+      if (lost || bootNow() - heldSince > STALE_MS / 2) throw new LockBusy(`this process was stopped while it held ${lockPath}`);
     });
   } finally {
     await release().catch(ignoreLost);
@@ -50,13 +50,13 @@ export async function withShortLock<T>(lockPath: string, work: (stillMine: Still
 
 /** The retries of proper-lockfile grow; waiting evenly is enough here. */
 async function insist(acquire: () => Promise<() => Promise<void>>, lockPath: string): Promise<() => Promise<void>> {
-  const end = performance.now() + WAIT_MS;
+  const end = bootNow() + WAIT_MS;
   for (;;) {
     try {
       return await acquire();
     } catch (error) {
       if (systemCode(error) !== 'ELOCKED') throw error;
-      if (performance.now() >= end)
+      if (bootNow() >= end)
         throw new LockBusy(`${lockPath} is held by another process; if there is none, remove it`, {cause: error});
     }
     await sleep(POLL_MS);

@@ -1,30 +1,226 @@
-// Builds a node from its parts and runs it to its end: what is opened here is closed here, in the opposite order.
+// Runs a node from its first breath to its last: what is opened on the way is closed at the end, in the opposite order.
 import {randomBytes} from 'node:crypto';
 import {hostname} from 'node:os';
-import {createAgent, type Agent, type Ending} from '../agent/agent.ts';
-import {createAloneNode} from '../agent/alone.ts';
-import {lookAtEarlier, parseKept, type Earlier} from '../agent/earlier.ts';
+import type {Ending} from '../agent/agent.ts';
+import {AloneNode} from '../agent/alone.ts';
 import {createGuardianPort} from '../agent/guardian-port.ts';
 import {openLocalState, type LocalState} from '../agent/local-state.ts';
 import {mountKindOf} from '../agent/mount.ts';
-import {openOurStore} from '../agent/open-store.ts';
 import {claimPidFile} from '../agent/pid-file.ts';
+import type {Clock} from '../agent/ports.ts';
 import type {Prelude} from '../agent/prelude.ts';
 import {promiseLine} from '../agent/promise.ts';
-import {createSwitchboard, type Switchboard} from '../agent/switchboard.ts';
-import {followMaster} from '../client/hint-channel.ts';
+import {createSwitchboard} from '../agent/switchboard.ts';
+import {describeChange} from '../config/changes.ts';
 import type {Config} from '../config/config.ts';
-import {watchConfig, type ConfigWatch} from '../config/watch.ts';
-import {HaError, isHaError, reasonOf} from '../errors.ts';
+import {watchConfig, type ConfigWatch, type ReloadReport} from '../config/watch.ts';
+import {describeError, describeProblem, exitStatus, HaError} from '../errors.ts';
+import {bootNow} from '../guardian/clock.ts';
 import {probeContainment} from '../guardian/containment-probe.ts';
 import type {Containment} from '../guardian/containment.ts';
-import {bootNow} from '../guardian/clock.ts';
 import {isAlive, signal} from '../guardian/proc.ts';
 import {createLogger, type RootLog} from '../log/log.ts';
-import {isHaInstance, type Settings} from '../protocol/agent-state.ts';
-import {epoch, instanceId as toInstanceId, type InstanceId} from '../protocol/words.ts';
-import type {Store} from '../store/contract.ts';
-import {lockDirOf, storePaths} from '../store/paths.ts';
+import {instanceId, type InstanceId} from '../protocol/words.ts';
+import {joinCluster, type ClusterNode} from './launch-cluster.ts';
 import {serveHttp} from './launch-http.ts';
-import {guardianSetup, readinessOf} from './launch-service.ts';
+import {readinessFor} from './launch-readiness.ts';
+import {guardianSetup, settingsOf} from './launch-service.ts';
+import {leaveProcess} from './leave-process.ts';
+import {refuseLiveStore} from './live-store.ts';
 import {VERSION} from './version.ts';
+
+/** What every part of a node is given. */
+export interface Workbench {
+  readonly config: Config;
+  readonly log: RootLog;
+  readonly clock: Clock;
+  readonly prelude: Prelude;
+  readonly state: LocalState;
+  readonly instance: InstanceId;
+  readonly containment: Containment | undefined;
+  readonly launcher: readonly string[];
+  /** Fires when the node is told to end. */
+  readonly leaving: AbortController;
+  /** Called in the opposite order at the end. */
+  readonly closers: (() => Promise<void> | void)[];
+}
+
+/** Never returns: the process ends with the status that interface.md promises. */
+export async function launchNode(config: Config, load: () => Promise<Config>): Promise<never> {
+  const {level, format, file, maxSizeBytes, maxFiles} = config.log;
+  const log = await createLogger({level, format, file, maxSizeBytes, maxFiles});
+  const closers: Workbench['closers'] = [];
+  let code: number;
+  try {
+    const ending = await runNode(config, load, log, closers);
+    log.info(`ended: ${ending.because}`, {code: ending.code});
+    code = ending.code;
+  } catch (error) {
+    log.error(describeError(error));
+    code = exitStatus(error);
+  }
+  for (const close of closers.reverse()) await close();
+  await log.close();
+  return leaveProcess(code);
+}
+
+async function runNode(
+  config: Config,
+  load: () => Promise<Config>,
+  log: RootLog,
+  closers: Workbench['closers'],
+): Promise<Ending> {
+  if (config.replace) await replaceLive(config, log);
+  const lastAgent = async (): ReturnType<LocalState['agent']> => (await openLocalState(config.stateDir)).agent();
+  const pidFile = await claimPidFile(config.pidFile, {lastAgent, log: (text, fields) => log.warn(text, fields)});
+  closers.push(() => pidFile.release());
+  const instance = instanceId(randomBytes(4).toString('hex'));
+  const state = await openLocalState(config.stateDir);
+  await state.claim(instance);
+  const clock: Clock = {now: bootNow, wallMs: () => Date.now()};
+  const prelude: Prelude = {version: VERSION, instanceId: instance, startedAtWallMs: clock.wallMs(), uri: null};
+  const held = await hold(config);
+  const bench: Workbench = {config, log, clock, prelude, state, instance, ...held, leaving: new AbortController(), closers};
+  for (const warning of config.warnings) log.warn(warning);
+  return config.highAvailability === 'disabled' ? runAlone(bench) : runInCluster(bench, load);
+}
+
+/** Without being asked, commands of `ensure` are at least made to die with the guardian. */
+async function hold(config: Config): Promise<Pick<Workbench, 'containment' | 'launcher'>> {
+  if (config.service.kind === 'exec') {
+    const containment = await probeContainment(config.containment);
+    return {containment, launcher: []};
+  }
+  const launcher = config.service.kind === 'ensure' ? (await probeContainment('group')).launcher : [];
+  return {containment: undefined, launcher};
+}
+
+async function runInCluster(bench: Workbench, load: () => Promise<Config>): Promise<Ending> {
+  const {config, prelude, clock, leaving, log, state, closers} = bench;
+  const joined: {node?: ClusterNode} = {};
+  const end = (because: string, keepService: boolean): void => {
+    leaving.abort(because);
+    joined.node?.agent.mailbox.end(because, keepService);
+  };
+  const board = createSwitchboard(config, prelude, clock, () => end('a shutdown was requested', false));
+  const http = await serveHttp(config, board.port, log);
+  closers.push(() => http.close());
+  prelude.uri = http.uri;
+  await state.setUrl(http.url);
+  const watch = await watchConfiguration(bench, load, (next) => {
+    joined.node?.agent.mailbox.configure(settingsOf(next));
+  });
+  listenToSignals(bench, end, watch);
+  await announce(bench, http.url);
+  const node = await joinCluster(bench, board);
+  if (!node) return {code: 0, because: String(leaving.signal.reason)};
+  joined.node = node;
+  if (leaving.signal.aborted) node.agent.mailbox.end(String(leaving.signal.reason), false);
+  return node.agent.ended;
+}
+
+async function runAlone(bench: Workbench): Promise<Ending> {
+  const {config, prelude, clock, log, state, instance, closers} = bench;
+  await refuseLiveStore(config);
+  const setup = guardianSetup(config, prelude, undefined, bench);
+  const remember = (): Promise<void> => Promise.resolve();
+  const guardian = createGuardianPort({instanceId: instance, stateDir: state.dir, setup, earlier: undefined, remember, log});
+  const node = new AloneNode({config, prelude, clock, guardian, readiness: readinessFor(config), log});
+  const http = await serveHttp(config, node.port, log);
+  closers.push(() => http.close());
+  prelude.uri = http.uri;
+  await state.setUrl(http.url);
+  listenToSignals(bench, (because) => node.end(because), undefined);
+  await announce(bench, http.url);
+  await node.start();
+  return node.ended;
+}
+
+/** The line that says what this node promises goes to standard output, before anything else happens. */
+async function announce({config, containment}: Workbench, url: string): Promise<void> {
+  const mount = config.persistenceDir === undefined ? undefined : await mountKindOf(config.persistenceDir);
+  process.stdout.write(`${promiseLine(config, url, containment, mount)}\n`);
+}
+
+async function watchConfiguration(
+  bench: Workbench,
+  load: () => Promise<Config>,
+  apply: (config: Config) => void,
+): Promise<ConfigWatch> {
+  const {log, config} = bench;
+  const around = {env: process.env, cwd: process.cwd(), hostname: hostname(), uid: process.getuid?.() ?? 0};
+  const report = (found: ReloadReport): void => {
+    reportReload(log, found);
+    if (found.kind !== 'changed') return;
+    log.setLevel(found.config.log.level);
+    apply(found.config);
+  };
+  const watch = await watchConfig(config, {load, around, report});
+  bench.closers.push(() => watch.close());
+  return watch;
+}
+
+function reportReload(log: RootLog, report: ReloadReport): void {
+  switch (report.kind) {
+    case 'changed': {
+      const {applied, pending} = report.changes;
+      if (applied.length > 0) log.info('the configuration has changed', {applied: applied.map((change) => change.key).join(' ')});
+      for (const change of pending) log.warn(`this change needs a restart: ${describeChange(change)}`);
+      return;
+    }
+    case 'unchanged':
+      return log.info('the configuration was read again: nothing has changed');
+    case 'refused':
+      log.error('the configuration was read again and is refused: the last good one stays');
+      for (const problem of report.error.details.problems) log.error(describeProblem(problem));
+      return;
+    case 'gone':
+      return log.warn(`the config file ${report.file} is gone: the last good configuration stays`);
+    case 'notWatched':
+      return log.warn(`the config file ${report.file} is not watched, because ${report.because}: reload with SIGHUP`);
+    default:
+      return report satisfies never;
+  }
+}
+
+/**
+ * SIGTERM and SIGINT end the node cleanly, SIGUSR2 keeps the service for the next agent, SIGHUP reads the configuration again. A
+ * second SIGINT ends the agent at once: its guardian stops the service.
+ */
+function listenToSignals(
+  {log}: Workbench,
+  end: (because: string, keepService: boolean) => void,
+  watch: ConfigWatch | undefined,
+): void {
+  let interrupted = false;
+  process.on('SIGTERM', () => end('SIGTERM', false));
+  process.on('SIGUSR2', () => end('SIGUSR2: the service is kept for the next agent', true));
+  process.on('SIGHUP', () => {
+    watch?.reload().catch((error: unknown) => log.error(describeError(error)));
+  });
+  process.on('SIGINT', () => {
+    if (interrupted) process.kill(process.pid, 'SIGKILL');
+    interrupted = true;
+    end('SIGINT', false);
+  });
+}
+
+/** Kills the live agent of this node and sees it gone. @throws HaError process.stays */
+async function replaceLive(config: Config, log: RootLog): Promise<void> {
+  const state = await openLocalState(config.stateDir);
+  const live = await state.liveAgent();
+  if (!live) return;
+  log.warn('killing the live agent of this node, as --replace asks', {pid: live.pid});
+  signal(live, 'SIGKILL');
+  const limitMs = 10_000;
+  for (let waitedMs = 0; isAlive(live); waitedMs += 10) {
+    if (waitedMs >= limitMs) {
+      const text = {
+        message: `process ${live.pid} does not die of SIGKILL`,
+        hint: 'it may hang in the kernel: free what it waits for, or reboot',
+      };
+      throw new HaError('process.stays', {pid: live.pid, waitedMs}, text);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

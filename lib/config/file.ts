@@ -167,4 +167,4 @@ function unknownKey(name: string, where: string): ConfigProblem {
   };
 }
 
-const shortJson = (value: unknown): string => JSON.stringify(value) ?? String(value);
+const shortJson = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));

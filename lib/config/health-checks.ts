@@ -99,7 +99,7 @@ function faultsOf(error: z.ZodError): {readonly ok: false; readonly faults: read
   };
 }
 
-function durationSchema(minMs: number, maxMs: number): z.ZodType<number, unknown> {
+function durationSchema(minMs: number, maxMs: number): z.ZodType<number> {
   const expected = `a duration with a unit from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 5s`;
   return z.unknown().transform((value, context) => {
     const ms = typeof value === 'string' ? parseDuration(value) : undefined;

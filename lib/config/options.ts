@@ -118,6 +118,7 @@ const launchOptions = {
     anyText,
     undefined,
     'accepted for the sake of old command lines, has no effect',
+    {sample: 'anything'},
   ),
   app: option(
     text('NAME', isAppName, 'a name of letters, digits, ".", "_" and "-", at most 63, the first a letter or digit'),
@@ -160,10 +161,14 @@ const launchOptions = {
     'the URL that others are told',
     {initialText: 'made of bindAddress and port', change: 'live', sample: 'http://n1.example:8081/'},
   ),
-  usersFile: option<string | undefined>(path('FILE'), undefined, 'who may do what over HTTP'),
-  tlsCert: option<string | undefined>(path('FILE'), undefined, 'certificate of this node, PEM; with it, HTTPS is spoken'),
-  tlsKey: option<string | undefined>(path('FILE'), undefined, 'its private key, PEM'),
-  tlsCa: option<string | undefined>(path('FILE'), undefined, "authorities for the other nodes' certificates, PEM"),
+  usersFile: option<string | undefined>(path('FILE'), undefined, 'who may do what over HTTP', {sample: './users.yaml'}),
+  tlsCert: option<string | undefined>(path('FILE'), undefined, 'certificate of this node, PEM; with it, HTTPS is spoken', {
+    sample: './tls/cert.pem',
+  }),
+  tlsKey: option<string | undefined>(path('FILE'), undefined, 'its private key, PEM', {sample: './tls/key.pem'}),
+  tlsCa: option<string | undefined>(path('FILE'), undefined, "authorities for the other nodes' certificates, PEM", {
+    sample: './tls/ca.pem',
+  }),
   insecure: option(flag, false, 'allow listening beyond loopback with neither passwords nor TLS'),
   leaseTimeout: option(
     lease,
@@ -184,7 +189,7 @@ const launchOptions = {
   logLevel: option<LogLevel>(choice('error', 'warn', 'info', 'debug'), 'info', 'what is logged: this level and those before it', {
     change: 'live',
   }),
-  logFile: option<string | undefined>(path('FILE'), undefined, 'a log file beside standard error'),
+  logFile: option<string | undefined>(path('FILE'), undefined, 'a log file beside standard error', {sample: './ha-agent.log'}),
   logFormat: option<'text' | 'json'>(choice('text', 'json'), 'text', 'for people or for machines'),
   logMaxSize: option(size(64 * 1_024), 10 * 1_024 ** 2, 'the log file is rotated at this size'),
   logMaxFiles: option(whole(1, 1_000), 5, 'how many log files are kept'),

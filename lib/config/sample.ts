@@ -53,7 +53,7 @@ function entry<K extends Key>(key: K, name: string, indent: string, value: strin
     option.change === 'live' ? 'live' : undefined,
   ];
   const comment = `# ${option.description} (${facts.filter((fact) => fact !== undefined).join('; ')})`;
-  const shown = value ?? option.sample ?? (option.initial === undefined ? '' : String(standard));
+  const shown = value ?? option.sample ?? String(standard);
   const off = value === undefined && !indent.startsWith('#') ? '# ' : '';
   const blank = indent === '' ? [''] : [];
   const margin = indent.startsWith('#') ? '# ' : indent;

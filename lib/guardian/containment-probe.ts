@@ -19,7 +19,9 @@ export async function probeContainment(wanted: WantedContainment): Promise<Conta
   const root = process.getuid?.() === 0;
   if (wanted === 'group') return group('a process group was asked for');
   if (wanted === undefined && !root) {
-    return group('without root a PID namespace disables setuid programs and is used only when asked for (--containment namespace)');
+    return group(
+      'without root a PID namespace disables setuid programs and is used only when asked for (--containment namespace)',
+    );
   }
   const prefix = await commandPrefix();
   for (const launcher of namespaceLaunchers(root)) {
@@ -32,7 +34,9 @@ export async function probeContainment(wanted: WantedContainment): Promise<Conta
     };
     if (await endsWithItsParent(containment)) return containment;
   }
-  const help = root ? 'setpriv and unshare of util-linux 2.34 or later are needed, and permission to use them' : 'user namespaces may be switched off';
+  const help = root
+    ? 'setpriv and unshare of util-linux 2.34 or later are needed, and permission to use them'
+    : 'user namespaces may be switched off';
   return group(`no PID namespace could be made that ends with the guardian: ${help}`);
 }
 
@@ -61,7 +65,10 @@ async function group(why: string): Promise<Containment> {
 async function commandPrefix(): Promise<string[]> {
   // A background command of sh ignores INT and QUIT, and has no session of its own.
   const signals = ['env', '--default-signal=INT,QUIT'];
-  return [...((await succeeds(['setsid', 'true'])) ? ['setsid'] : []), ...((await succeeds([...signals, 'true'])) ? signals : [])];
+  return [
+    ...((await succeeds(['setsid', 'true'])) ? ['setsid'] : []),
+    ...((await succeeds([...signals, 'true'])) ? signals : []),
+  ];
 }
 
 /** The proof: start a held command below a parent of its own, kill -9 that parent, and see launcher and holder go. */

@@ -12,7 +12,12 @@ const OBEY_MS = 2_000;
 const OBEY_PART = 0.25;
 
 /** Starts one run of the active or the passive command. */
-export function ensureCommand(context: RunContext, spec: EnsureSpec, role: 'active' | 'passive', epoch: number | undefined): RunningCommand {
+export function ensureCommand(
+  context: RunContext,
+  spec: EnsureSpec,
+  role: 'active' | 'passive',
+  epoch: number | undefined,
+): RunningCommand {
   return runCommand(role === 'active' ? spec.active : spec.passive, {
     launcher: spec.launcher,
     cwd: context.setup.cwd,

@@ -31,7 +31,7 @@ export class Family {
     const rest = allProcesses().filter((look) => look.startTicks >= this.since && look.pid !== process.pid);
     const marked = new Set(rest.filter((look) => mentions(look.pid, this.marker)));
     const found: ProcessLook[] = [];
-    for (let before = -1; before !== found.length; ) {
+    for (let before = -1; before !== found.length;) {
       before = found.length;
       for (const look of rest) {
         if (found.includes(look) || !(marked.has(look) || this.belongs(look))) continue;

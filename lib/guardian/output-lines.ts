@@ -13,7 +13,10 @@ export const LINE_KEPT = 16 * 1024;
 
 export class OutputLines {
   private readonly say: (line: OutputLine) => void;
-  private readonly open = new Map<string, {readonly source: OutputSource; readonly stream: OutputStream; text: string; cut: number}>();
+  private readonly open = new Map<
+    string,
+    {readonly source: OutputSource; readonly stream: OutputStream; text: string; cut: number}
+  >();
 
   constructor(say: (line: OutputLine) => void) {
     this.say = say;

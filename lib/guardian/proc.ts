@@ -95,7 +95,10 @@ export function allProcesses(): ProcessLook[] {
 export function childrenOf(pid: number): ProcessLook[] {
   const text = readProc(`/proc/${pid}/task/${pid}/children`);
   if (text === undefined) return allProcesses().filter((look) => look.parent === pid);
-  const looks = text.split(' ').filter((word) => word !== '').map((word) => lookAt(Number(word)));
+  const looks = text
+    .split(' ')
+    .filter((word) => word !== '')
+    .map((word) => lookAt(Number(word)));
   return looks.filter((look) => look !== undefined && !look.dead && look.parent === pid) as ProcessLook[];
 }
 
@@ -122,8 +125,7 @@ export const pidNamespace = (): string => readlinkSync('/proc/self/ns/pid');
 export const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
 
 /** The installation; the empty string where there is none. */
-export const machineId = (): string =>
-  (readProc('/etc/machine-id') ?? readProc('/var/lib/dbus/machine-id') ?? '').trim();
+export const machineId = (): string => (readProc('/etc/machine-id') ?? readProc('/var/lib/dbus/machine-id') ?? '').trim();
 
 /** The hardware or virtual machine; undefined where it cannot be read (not root, no DMI). */
 export const productUuid = (): string | undefined => readProc('/sys/class/dmi/id/product_uuid')?.trim();

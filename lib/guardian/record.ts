@@ -1,5 +1,16 @@
 // What is kept of a guardian on this host's disk before a claim, and what it proves after a restart.
-import {INITIAL_PID_NAMESPACE, allProcesses, bootId, inInnerNamespace, isAlive, machineId, mentions, pidNamespace, productUuid, signal} from './proc.ts';
+import {
+  INITIAL_PID_NAMESPACE,
+  allProcesses,
+  bootId,
+  inInnerNamespace,
+  isAlive,
+  machineId,
+  mentions,
+  pidNamespace,
+  productUuid,
+  signal,
+} from './proc.ts';
 import type {ProcessIdentity} from './proc.ts';
 import {markerText} from './containment.ts';
 
@@ -59,7 +70,9 @@ function whyElsewhere(record: GuardianRecord): string | undefined {
   const rebooted = record.guardian.bootId !== bootId();
   const expected = rebooted ? INITIAL_PID_NAMESPACE : record.pidNamespace;
   if (here.pidNamespace !== expected) {
-    return rebooted ? 'after a reboot, only the initial PID namespace sees every process' : 'the record was made in another PID namespace (container)';
+    return rebooted
+      ? 'after a reboot, only the initial PID namespace sees every process'
+      : 'the record was made in another PID namespace (container)';
   }
   return undefined;
 }
@@ -67,7 +80,8 @@ function whyElsewhere(record: GuardianRecord): string | undefined {
 /** What runs of the service, as far as its containment lets one know. */
 export function traceOfService(record: GuardianRecord): Trace {
   if (record.service === 'none') return {kind: 'gone', how: 'nothing to run'};
-  if (record.service === 'ensure') return {kind: 'unknown', because: 'only its passive command can tell whether the service is active'};
+  if (record.service === 'ensure')
+    return {kind: 'unknown', because: 'only its passive command can tell whether the service is active'};
   if (record.guardian.bootId !== bootId()) return {kind: 'gone', how: 'reboot'};
   const pids = findMarked(record.marker);
   if (pids.length > 0) return {kind: 'left', pids};
@@ -111,20 +125,28 @@ export async function killGuardian(record: GuardianRecord, ran: boolean, limitMs
   for (signal(record.guardian, 'SIGKILL'); isAlive(record.guardian); await pause()) {
     if (late()) return failed([record.guardian.pid], 'the guardian cannot be killed');
   }
-  if (!ran && record.service === 'ensure') return {proven: true, how: 'nothing to run', survivors: [], because: 'nothing had been started'};
+  if (!ran && record.service === 'ensure')
+    return {proven: true, how: 'nothing to run', survivors: [], because: 'nothing had been started'};
   for (;;) {
     const pids = findMarked(record.marker);
     for (const look of allProcesses()) {
       if (pids.includes(look.pid)) signal({pid: look.pid, startTicks: look.startTicks, bootId: bootId()}, 'SIGKILL');
     }
     const trace = pids.length > 0 ? ({kind: 'left', pids} as const) : traceOfService(record);
-    if (trace.kind === 'gone') return {proven: true, how: trace.how, survivors: [], because: `guardian and service are gone (${trace.how})`};
+    if (trace.kind === 'gone')
+      return {proven: true, how: trace.how, survivors: [], because: `guardian and service are gone (${trace.how})`};
     if (trace.kind === 'unknown' && record.service === 'ensure') return failed([], trace.because);
-    if (late()) return trace.kind === 'left' ? failed(trace.pids, 'processes of the service cannot be killed') : failed([], trace.because);
+    if (late())
+      return trace.kind === 'left' ? failed(trace.pids, 'processes of the service cannot be killed') : failed([], trace.because);
     await pause();
   }
 }
 
-const failed = (survivors: readonly number[], because: string): KillResult => ({proven: false, how: undefined, survivors, because});
+const failed = (survivors: readonly number[], because: string): KillResult => ({
+  proven: false,
+  how: undefined,
+  survivors,
+  because,
+});
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, KILL_PAUSE_MS));

@@ -48,7 +48,9 @@ async function heldBy(dead: readonly InstanceId[], refresh: boolean): Promise<He
     if (refresh) await forceRefresh();
     const names = (await readdir(directory)).map(parseLockName).filter((name) => name !== undefined);
     if (names.length === 0) return 'unknown';
-    return names.find((name): name is HeldName => name.kind === 'held' && name.writer !== undefined && dead.includes(name.writer.instanceId));
+    return names.find(
+      (name): name is HeldName => name.kind === 'held' && name.writer !== undefined && dead.includes(name.writer.instanceId),
+    );
   } catch (error) {
     complain(error);
     return 'unknown';

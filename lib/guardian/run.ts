@@ -54,4 +54,3 @@ export function startNothing(events: RunEvents): Run {
   events.started();
   return {term: end, kill: end};
 }
-

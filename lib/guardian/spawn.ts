@@ -22,7 +22,13 @@ const SOCKET_PATH_MAX = 107;
 /** The guardian's log is begun anew when it has grown beyond this, bytes. */
 const LOG_MAX = 1 << 20;
 /** What keeps a guardian small: little room for garbage, no compiler and none of its threads. */
-const GUARDIAN_FLAGS = ['--jitless', '--no-expose-wasm', '--max-semi-space-size=1', '--max-old-space-size=64', '--v8-pool-size=0'];
+const GUARDIAN_FLAGS = [
+  '--jitless',
+  '--no-expose-wasm',
+  '--max-semi-space-size=1',
+  '--max-old-space-size=64',
+  '--v8-pool-size=0',
+];
 const GUARDIAN_SCRIPT = fileURLToPath(new URL(`./main${extname(import.meta.url)}`, import.meta.url));
 
 export interface SpawnOptions {
@@ -174,7 +180,8 @@ function makeRecord(
   return {version: 1, socketPath, token, guardian, agent, marker, service, ...placeOfRecord()};
 }
 
-const serviceOf = (service: ServiceSpec): GuardianRecord['service'] => (service.kind === 'exec' ? service.containment.kind : service.kind);
+const serviceOf = (service: ServiceSpec): GuardianRecord['service'] =>
+  service.kind === 'exec' ? service.containment.kind : service.kind;
 
 function ownIdentity(): ProcessIdentity {
   const own = identityOf(process.pid);

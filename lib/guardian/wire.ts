@@ -124,7 +124,8 @@ function parseHello(m: Fields): Hello | undefined {
   const {version, token, agent, setup} = m;
   const instance = m['instanceId'];
   if (!isWhole(version) || typeof token !== 'string' || typeof instance !== 'string' || !isInstanceId(instance)) return undefined;
-  if (!isObject(agent) || !isWhole(agent['pid']) || !isWhole(agent['startTicks']) || typeof agent['bootId'] !== 'string') return undefined;
+  if (!isObject(agent) || !isWhole(agent['pid']) || !isWhole(agent['startTicks']) || typeof agent['bootId'] !== 'string')
+    return undefined;
   const identity = {pid: agent['pid'], startTicks: agent['startTicks'], bootId: agent['bootId']};
   if (setup !== undefined && !isSetup(setup)) return undefined;
   return {type: 'hello', version, token, instanceId: instanceId(instance), agent: identity, setup};
@@ -156,17 +157,18 @@ function parseOrder(o: Fields): GuardianOrder | undefined {
 function isSetup(value: unknown): value is GuardianSetup {
   if (!isObject(value) || !isObject(value['config']) || !isObject(value['service'])) return false;
   const {config, service, marker, cwd, environment, lockDirectory} = value;
-  const {timing, agentLossGraceMs} = config as Fields;
+  const {timing, agentLossGraceMs} = config;
   if (!isObject(timing) || !isWhole(timing['stopTimeoutMs']) || !isWhole(timing['safetyMarginMs'])) return false;
   if (!isWhole(agentLossGraceMs) || typeof marker !== 'string' || marker === '' || typeof cwd !== 'string') return false;
   if (lockDirectory !== undefined && typeof lockDirectory !== 'string') return false;
-  return isTextRecord(environment) && isService(service as Fields);
+  return isTextRecord(environment) && isService(service);
 }
 
 function isService(service: Fields): boolean {
   const {kind, command, active, passive, containment} = service;
   if (kind === 'none') return true;
-  if (kind === 'exec') return isArgv(command) && isObject(containment) && isTexts(containment['launcher']) && isTexts(containment['prefix']);
+  if (kind === 'exec')
+    return isArgv(command) && isObject(containment) && isTexts(containment['launcher']) && isTexts(containment['prefix']);
   const numbers = [service['monitorIntervalMs'], service['timeoutMs'], service['attempts'], service['backoffMs']];
   return kind === 'ensure' && isArgv(active) && isArgv(passive) && isTexts(service['launcher']) && numbers.every(isWhole);
 }

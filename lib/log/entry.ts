@@ -70,7 +70,8 @@ function toPlain(value: unknown, above: readonly object[]): Plain {
   if (typeof value === 'string') return redactText(cut(value, LINE_MAX_BYTES / 2));
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'boolean' || value === null) return value;
-  if (typeof value !== 'object') return String(value);
+  if (typeof value === 'bigint' || typeof value === 'symbol') return value.toString();
+  if (typeof value !== 'object') return `(${typeof value})`;
   if (above.includes(value)) return '(circular)';
   if (above.length >= DEPTH_MAX) return '(too deep)';
   if (value instanceof Error) return redactText(cut(value.message, LINE_MAX_BYTES / 2));

@@ -40,6 +40,9 @@ export interface LogOptions {
 
 const LEVELS: Readonly<Record<LogLevel, number>> = {error: 0, warn: 1, info: 2, debug: 3};
 
+/** Where winston puts the finished line. */
+const MESSAGE = Symbol.for('message');
+
 /** @throws HaError 'log.unusable' if the file cannot be written to now; what happens to it later is only reported. */
 export async function createLogger(options: LogOptions): Promise<RootLog> {
   const consoleStream = options.console ?? process.stderr;
@@ -61,15 +64,16 @@ export async function createLogger(options: LogOptions): Promise<RootLog> {
 function makeRoot(sinks: readonly Sink[], file: LogFile | undefined, options: LogOptions): RootLog {
   let arrived = 0;
   let said = 0;
+  let level = options.level;
   const logger = winston.createLogger({
     levels: LEVELS,
-    level: options.level,
+    level: 'debug',
     format: winston.format.printf((info) => String(info.message)),
-    transports: sinks.map((sink) => new winston.transports.Stream({stream: arrivals(sink, () => arrived++), eol: '\n'})),
-    silent: sinks.length === 0,
   });
+  // To winston every stream that it is piped to is a transport.
+  for (const sink of sinks) logger.pipe(transportTo(sink, () => arrived++));
   const say = (entry: Entry): void => {
-    if (sinks.length === 0 || LEVELS[entry.level] > (LEVELS[logger.level as LogLevel] ?? LEVELS.debug)) return;
+    if (sinks.length === 0 || LEVELS[entry.level] > LEVELS[level]) return;
     said += sinks.length;
     logger.log(entry.level, formatEntry(entry, options.format));
   };
@@ -81,8 +85,8 @@ function makeRoot(sinks: readonly Sink[], file: LogFile | undefined, options: Lo
   };
   return {
     ...speaker(say, {}),
-    setLevel: (level) => {
-      logger.level = level;
+    setLevel: (next) => {
+      level = next;
     },
     flush,
     close: async () => {
@@ -107,12 +111,12 @@ function speaker(say: (entry: Entry) => void, common: Fields): Log {
   };
 }
 
-/** What winston takes for a stream: hands on at once, and counts, so that flush() knows when everything has come through. */
-function arrivals(sink: Sink, count: () => void): Writable {
+/** Hands each line on at once, and counts, so that flush() knows when everything has come through. */
+function transportTo(sink: Sink, count: () => void): Writable {
   return new Writable({
-    decodeStrings: false,
-    write: (line: unknown, _encoding, done) => {
-      sink.write(String(line));
+    objectMode: true,
+    write: (info: {readonly [MESSAGE]?: unknown}, _encoding, done) => {
+      if (typeof info[MESSAGE] === 'string') sink.write(`${info[MESSAGE]}\n`);
       count();
       done();
     },

@@ -69,13 +69,14 @@ export type AgentInput =
   | ({readonly type: 'renamed'; readonly outcome: RenameOutcome} & Call)
   /**
    * Heartbeats that were readable. `everybody`: all records were looked for and none failed to be read; `own`: this node's
-   * record was looked for and is either among them or not there.
+   * record was looked for and is either among them or not there; `failed`: the file system answered with an error.
    */
   | ({
       readonly type: 'heard';
       readonly heartbeats: readonly Heartbeat[];
       readonly everybody: boolean;
       readonly own: boolean;
+      readonly failed: boolean;
     } & Call)
   /** `found`: whose record stood in our place before. */
   | ({
@@ -307,4 +308,6 @@ export interface RenameCall {
   readonly to: LockName;
   readonly basis: ClaimBasis | undefined;
   readonly detectedAt: MonoMs;
+  /** It is in the history already: a listing showed its effect before its reply came. */
+  readonly noted: boolean;
 }

@@ -130,7 +130,7 @@ function take(s: GuardianState, input: GuardianInput, now: MonoMs, effects: Guar
     case 'tick':
       return s;
     case 'connected':
-      return connect(s, input.instanceId, effects);
+      return connect(s, input.instanceId, now, effects);
     case 'order':
       return s.link.kind === 'connected' ? obey(s, input.order, now, effects) : s;
     case 'linkClosed':
@@ -147,7 +147,7 @@ function take(s: GuardianState, input: GuardianInput, now: MonoMs, effects: Guar
     case 'runGone':
       return runGone(s, input.run, input.proven, effects);
     case 'releaseEnded':
-      if (s.release.kind === 'busy') effects.push({type: 'exit', because: 'the lock is released'});
+      if (s.release.kind === 'busy') effects.push({type: 'exit', because: 'the release has ended'});
       return s.release.kind === 'busy' ? {...s, ended: true} : s;
     default:
       return input satisfies never;
@@ -155,8 +155,8 @@ function take(s: GuardianState, input: GuardianInput, now: MonoMs, effects: Guar
 }
 
 /** The first agent is accepted; a later one only if the earlier is dead and nothing has begun to end. */
-function connect(s: GuardianState, instance: InstanceId, effects: GuardianEffect[]): GuardianState {
-  const because = adoptionFault(s);
+function connect(s: GuardianState, instance: InstanceId, now: MonoMs, effects: GuardianEffect[]): GuardianState {
+  const because = adoptionFault(s, now);
   if (because !== undefined) {
     effects.push({type: 'reject', because});
     return s;
@@ -165,11 +165,12 @@ function connect(s: GuardianState, instance: InstanceId, effects: GuardianEffect
   return {...s, link: {kind: 'connected'}, keep: false, instances: [...s.instances, instance]};
 }
 
-function adoptionFault(s: GuardianState): string | undefined {
+function adoptionFault(s: GuardianState, now: MonoMs): string | undefined {
   if (s.link.kind === 'connected') return 'another agent is connected';
   if (s.link.kind === 'killing') return 'the earlier agent is not yet seen dead';
   if (s.release.kind !== 'none') return 'the lock is being released';
   if (s.run.kind === 'stopping' || s.run.kind === 'unproven') return 'the service is being stopped';
+  if (s.run.kind === 'running' && leaseOver(s, now)) return 'the deadline has come';
   return undefined;
 }
 
@@ -255,7 +256,9 @@ function beginStop(s: GuardianState, now: MonoMs, cause: StopCause, because: str
 }
 
 function enforceKill(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): GuardianState {
-  if (s.run.kind !== 'stopping' || s.run.killed || now < s.run.killAt) return s;
+  if (s.run.kind !== 'stopping' || s.run.killed) return s;
+  const latest = s.deadline ? Math.min(s.run.killAt, killAt(s.deadline.at, s.config.timing)) : s.run.killAt;
+  if (now < latest) return s;
   effects.push({type: 'killRun', run: s.run.run});
   return {...s, run: {...s.run, killed: true}};
 }
@@ -272,8 +275,7 @@ function finish(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): Guard
     effects.push({type: 'exit', because: 'nothing is released: the service is not proven stopped'});
     return {...s, ended: true};
   }
-  const graceOver = now >= after(s.link.since, s.config.agentLossGraceMs) && !s.keep;
-  if (s.run.kind !== 'none' || !(graceOver || leaseOver(s, now))) return s;
+  if (s.run.kind !== 'none') return s;
   effects.push({type: 'release', instances: s.instances, attempt: s.deadline?.attempt ?? 0});
   return {...s, release: {kind: 'busy', since: now}};
 }

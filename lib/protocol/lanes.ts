@@ -35,7 +35,7 @@ export interface RenameOrder {
 export function issueRename(state: AgentState, order: RenameOrder, out: AgentEffect[]): AgentState {
   const from = formatLockName(order.from);
   out.push({type: 'rename', op: order.op, from, to: formatLockName(order.to)});
-  const rename = {op: order.op, from, to: order.to, basis: order.basis, detectedAt: order.detectedAt};
+  const rename = {op: order.op, from, to: order.to, basis: order.basis, detectedAt: order.detectedAt, noted: false};
   return {...occupy(state, 'renew'), rename};
 }
 

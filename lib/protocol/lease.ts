@@ -31,7 +31,7 @@ function succeeded(s: AgentState, call: RenameCall, at: {askedAt: MonoMs; answer
     at.answeredAt,
   );
   if (call.to.kind === 'free') return released(learned, call.to, at.answeredAt, out);
-  if (call.op === 'claim') noteClaim(call, call.to, at.answeredAt, out);
+  if (call.op === 'claim' && !call.noted) noteClaim(call, call.to, at.answeredAt, out);
   // (B) In a store that is not the one we knew, success extends nothing.
   const renewedAt = s.trust.kind === 'wrong' || call.to.epoch < s.known.epoch ? undefined : at.askedAt;
   const {lease} = learned;
@@ -135,7 +135,8 @@ function ownLate(s: AgentState, name: HeldName, now: MonoMs, out: AgentEffect[])
   const call = s.rename?.op === 'claim' ? s.rename : s.doubtful;
   if (call && call.to.epoch === name.epoch && call.op === 'claim') noteClaim(call, name, now, out);
   const because = 'a claim that was in doubt has succeeded: renewing it first';
-  return hurry({...s, doubtful: undefined, lease: newlyOwned(name, undefined, now), because}, 'renew', now);
+  const rename = s.rename && {...s.rename, noted: true};
+  return hurry({...s, rename, doubtful: undefined, lease: newlyOwned(name, undefined, now), because}, 'renew', now);
 }
 
 function lose(s: AgentState, name: LockName, now: MonoMs, out: AgentEffect[]): AgentState {

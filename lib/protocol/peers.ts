@@ -7,16 +7,24 @@ import {after, type MonoMs, type NodeId} from './words.ts';
 
 /** How many heartbeats of ours may be missing before the order of candidates stays as it was. */
 const FLOWING_HEARTBEATS = 3;
+/** How soon everybody's heartbeats are read after a reading that was not everybody's, ms. */
+const REREAD_MS = 10;
 
 export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out: AgentEffect[]): AgentState {
   const {heartbeats, askedAt, answeredAt} = input;
+  const {pollIntervalMs} = s.self.timing;
   const peers: Record<string, Peer> = {...s.peers};
   for (const heartbeat of heartbeats) {
-    for (const seen of heartbeat.seen) noteDigest(peers, seen, answeredAt, s.self.timing.heartbeatIntervalMs);
-    note(peers, heartbeat, answeredAt);
+    for (const seen of heartbeat.seen.filter((each) => each.nodeId !== s.self.nodeId))
+      noteDigest(peers, seen, answeredAt, s.self.timing.heartbeatIntervalMs);
+    if (heartbeat.nodeId !== s.self.nodeId) note(peers, heartbeat, answeredAt);
   }
-  delete peers[s.self.nodeId];
-  const idle = vacate(s, 'hear', after(askedAt, s.self.timing.pollIntervalMs));
+  // A reading of the owner alone was under way when everybody's became due.
+  const next =
+    !input.everybody && !input.failed && needsEverybody(s, answeredAt)
+      ? after(answeredAt, REREAD_MS)
+      : after(askedAt, pollIntervalMs);
+  const idle = vacate(s, 'hear', next);
   const heardAt = input.everybody ? askedAt : s.heardAt;
   const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);
   return checkOwnRecord({...idle, peers, heardAt}, own, input, out);
@@ -104,8 +112,8 @@ const ownerOf = (s: AgentState): NodeId | undefined => (s.view.name?.kind === 'h
 /** While its own heartbeat does not get out, a node keeps the order it knew. */
 export function isAlive(s: AgentState, peer: Peer, now: MonoMs): boolean {
   const {heartbeatIntervalMs} = s.self.timing;
-  const flowing = s.beatAt === undefined || now - s.beatAt <= FLOWING_HEARTBEATS * heartbeatIntervalMs;
-  const asOf = flowing || s.beatAt === undefined ? now : s.beatAt;
+  const stuck = s.beatAt !== undefined && now - s.beatAt > FLOWING_HEARTBEATS * heartbeatIntervalMs;
+  const asOf = stuck ? s.beatAt : now;
   return (
     peer.changedAt !== undefined &&
     asOf - peer.changedAt <= ALIVE_HEARTBEATS * heartbeatIntervalMs &&

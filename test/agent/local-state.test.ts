@@ -2,7 +2,7 @@
 import {mkdir, readdir, readFile, stat, symlink, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {openLocalState} from '../../lib/agent/local-state.ts';
+import {openLocalState, readLocalState} from '../../lib/agent/local-state.ts';
 import {describeError, exitStatus, HaError} from '../../lib/errors.ts';
 import {bootId, identityOf} from '../../lib/guardian/proc.ts';
 import {epoch, instanceId} from '../../lib/protocol/words.ts';
@@ -36,9 +36,10 @@ describe('openLocalState', () => {
   it('makes an open directory private, and clears what a crash left half written', async () => {
     await mkdir(stateDir(), {recursive: true, mode: 0o755});
     await writeFile(path('.node.json.123.0123abcd.new'), '{"sto');
-    await openLocalState(stateDir());
+    const state = await openLocalState(stateDir());
     expect((await stat(stateDir())).mode & 0o777).to.equal(0o700);
-    expect(await readdir(stateDir())).to.deep.equal([]);
+    await state.claim(ME);
+    expect(await readdir(stateDir())).to.deep.equal(['agent.json']);
   });
 
   it('knows nothing at first', async () => {
@@ -71,6 +72,16 @@ describe('openLocalState', () => {
     await again.adoptStore({storeId: 'store2', epoch: epoch(4)});
     await again.rememberEpoch('store2', epoch(5));
     expect(await (await openLocalState(stateDir())).knownStore()).to.deep.equal({storeId: 'store2', epoch: 5});
+  });
+
+  it('can be looked at without being made', async () => {
+    const state = readLocalState(stateDir());
+    expect([await state.agent(), await state.knownStore(), await state.liveAgent()]).to.deep.equal([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(await readdir(dir())).to.deep.equal([]);
   });
 
   it('keeps the record of the guardian as it was given', async () => {

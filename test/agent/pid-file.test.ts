@@ -1,6 +1,6 @@
 // "pid.txt holds the agent's process id in digits and a newline, nothing else"; "refused while its process lives (not merely while a process with
 // that number lives), replaced with a log line when stale, removed on a clean end, left behind by kill -9."
-import {spawn} from 'node:child_process';
+import {spawn, type ChildProcess} from 'node:child_process';
 import {chmod, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect} from 'chai';
@@ -95,8 +95,12 @@ describe('claimPidFile', () => {
   });
 
   describe('when the number belongs to a living process', () => {
-    const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'ha-agent', 'launch'], {stdio: 'ignore'});
-    const pid = stranger.pid ?? 0;
+    let stranger: ChildProcess;
+    let pid = 0;
+    before(() => {
+      stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', 'ha-agent', 'launch'], {stdio: 'ignore'});
+      pid = stranger.pid ?? 0;
+    });
     after(() => stranger.kill('SIGKILL'));
     beforeEach(() => writeFile(file(), `${pid}\n`));
 

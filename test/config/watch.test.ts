@@ -59,7 +59,7 @@ describe('watchConfig', () => {
     const started = await start('priority: 1\n');
     await writeFile(path('ha.yaml'), 'priority: x\nnodeid: n\n');
     const refused = await eventually(() => reports.find((report) => report.kind === 'refused'));
-    expect(refused.kind === 'refused' && refused.error.details.problems).to.have.length(2);
+    expect(refused.error.details.problems).to.have.length(2);
     expect(started.config().priority).to.equal(1);
     await writeFile(path('ha.yaml'), 'priority: 3\n');
     await eventually(() => started.config().priority === 3);

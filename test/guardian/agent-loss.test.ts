@@ -36,7 +36,11 @@ describe('a guardian and the fate of its agent', () => {
     return driver;
   }
 
-  async function serve(script: string, leftMs: number, other: Parameters<typeof setupFor>[1] = {}): Promise<{driver: Driver; record: GuardianRecord}> {
+  async function serve(
+    script: string,
+    leftMs: number,
+    other: Parameters<typeof setupFor>[1] = {},
+  ): Promise<{driver: Driver; record: GuardianRecord}> {
     await mkdir(lockDirectory(), {recursive: true});
     await writeFile(path.join(lockDirectory(), HELD), '');
     const driver = newDriver();
@@ -52,7 +56,9 @@ describe('a guardian and the fate of its agent', () => {
     driver.killGroup();
     await eventually(() => !isAlive(record.guardian), 10_000, 'the guardian is gone');
     expect(textOf(file('log'))).to.equal('start 1 active n1 app\nterm\n');
-    expect(await names()).to.have.length(1).and.to.match(/^0000000002\.free\.n1\.0000000a\.\d+$/);
+    expect(await names())
+      .to.have.length(1)
+      .and.to.match(/^0000000002\.free\.n1\.0000000a\.\d+$/);
     expect(whatIsLeft(record)).to.deep.equal({
       kind: 'here',
       agent: 'gone',
@@ -100,14 +106,20 @@ describe('a guardian and the fate of its agent', () => {
     await eventually(() => !isAlive(record.agent));
     const next = newDriver();
     await eventually(async () => {
-      next.tell({do: 'hello', record: {...record, agent: identityOf(next.child.pid ?? 0) ?? record.agent}, instanceId: '0000000b'});
+      next.tell({
+        do: 'hello',
+        record: {...record, agent: identityOf(next.child.pid ?? 0) ?? record.agent},
+        instanceId: '0000000b',
+      });
       return (await next.lastAnswer()).includes('welcome');
     });
     next.tell({do: 'hangUp'});
     await eventually(() => next.child.signalCode === 'SIGKILL', 10_000, 'the agent that hung up is killed');
     await eventually(() => !isAlive(record.guardian), 10_000, 'the guardian is gone');
     expect(textOf(file('log'))).to.equal('start 1 active n1 app\nterm\n');
-    expect(await names()).to.have.length(1).and.to.match(/^0000000002\.free\./);
+    expect(await names())
+      .to.have.length(1)
+      .and.to.match(/^0000000002\.free\./);
   });
 
   it('hands a running service over to the next agent, which never notices', async () => {
@@ -157,7 +169,9 @@ describe('a guardian and the fate of its agent', () => {
     const answer = await untilAnswered(next, record, '0000000b');
     expect(answer).to.include({kind: 'rejected', because: 'the service is being stopped'});
     await eventually(() => !isAlive(record.guardian), 15_000);
-    expect(await names()).to.have.length(1).and.to.match(/^0000000002\.free\./);
+    expect(await names())
+      .to.have.length(1)
+      .and.to.match(/^0000000002\.free\./);
   });
 
   it('obeys nobody who does not know its token, and nobody else while its agent is connected', async () => {
@@ -177,7 +191,9 @@ describe('a guardian and the fate of its agent', () => {
     await writeFile(path.join(lockDirectory(), OTHER), '');
     driver.killGroup();
     await eventually(() => !isAlive(record.guardian), 10_000);
-    expect(await names()).to.include(OTHER).and.to.have.length(2);
+    expect(await names())
+      .to.include(OTHER)
+      .and.to.have.length(2);
   });
 
   /** While it still sees to the death of the earlier agent it says no; that passes. */
@@ -185,7 +201,8 @@ describe('a guardian and the fate of its agent', () => {
     next.tell({do: 'connect', record, instanceId: instance});
     for (let count = 1; ; count += 1) {
       const answer = (await next.hear('connected', count)).value as ConnectAnswer;
-      const early = answer.because === 'another agent is connected' || answer.because === 'the earlier agent is not yet seen dead';
+      const early =
+        answer.because === 'another agent is connected' || answer.because === 'the earlier agent is not yet seen dead';
       if (!early) return answer;
       next.tell({do: 'connect', record, instanceId: instance});
     }

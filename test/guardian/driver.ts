@@ -23,6 +23,7 @@ export interface ConnectAnswer {
   readonly kind: string;
   readonly because?: string;
   readonly adopted?: unknown;
+  readonly left?: unknown;
 }
 
 export interface Heard {
@@ -39,10 +40,12 @@ export class Driver {
 
   constructor(prefix: readonly string[] = []) {
     const script = path.join(buildRoot, 'test', 'fixtures', 'guardian-driver.js');
-    const [program = '', ...rest] = [...prefix, process.execPath, script];
+    const argv: readonly string[] = [...prefix, process.execPath, script];
+    const [program = '', ...rest] = argv;
     // Its own group, as a shell would give it one: kill -9 of the group must spare the guardian.
     this.child = spawn(program, rest, {stdio: ['pipe', 'pipe', 'inherit'], detached: true, cwd: '/'});
-    if (this.child.stdout) createInterface({input: this.child.stdout}).on('line', (line) => this.heard.push(JSON.parse(line) as Heard));
+    if (this.child.stdout)
+      createInterface({input: this.child.stdout}).on('line', (line) => this.heard.push(JSON.parse(line) as Heard));
     this.child.stdin?.on('error', () => undefined);
   }
 
@@ -84,8 +87,13 @@ export class Driver {
   }
 
   report(type: GuardianReport['type'], run?: number, timeoutMs = 10_000): Promise<GuardianReport> {
-    const matches = (each: GuardianReport): boolean => each.type === type && (run === undefined || ('run' in each && each.run === run));
-    return eventually(() => this.reports().find(matches), timeoutMs, `no report ${type} of run ${run}, but ${JSON.stringify(this.reports())}`);
+    const matches = (each: GuardianReport): boolean =>
+      each.type === type && (run === undefined || ('run' in each && each.run === run));
+    return eventually(
+      () => this.reports().find(matches),
+      timeoutMs,
+      `no report ${type} of run ${run}, but ${JSON.stringify(this.reports())}`,
+    );
   }
 
   /** SIGKILL to the driver's whole process group. */
@@ -107,7 +115,10 @@ export class Driver {
   }
 }
 
-export function setupFor(service: SpawnOptions['setup']['service'], other: {stopTimeoutMs?: number; safetyMarginMs?: number; agentLossGraceMs?: number; lockDirectory?: string} = {}): SpawnOptions['setup'] {
+export function setupFor(
+  service: SpawnOptions['setup']['service'],
+  other: {stopTimeoutMs?: number; safetyMarginMs?: number; agentLossGraceMs?: number; lockDirectory?: string} = {},
+): SpawnOptions['setup'] {
   const {stopTimeoutMs = 1_000, safetyMarginMs = 300, agentLossGraceMs = 0, lockDirectory} = other;
   return {
     config: {timing: {stopTimeoutMs, safetyMarginMs}, agentLossGraceMs},
@@ -118,7 +129,11 @@ export function setupFor(service: SpawnOptions['setup']['service'], other: {stop
   };
 }
 
-export const execOf = (containment: Containment, ...command: string[]): SpawnOptions['setup']['service'] => ({kind: 'exec', command, containment});
+export const execOf = (containment: Containment, ...command: string[]): SpawnOptions['setup']['service'] => ({
+  kind: 'exec',
+  command,
+  containment,
+});
 
 /** The text of a file, empty if it is not there. */
 export function textOf(file: string): string {

@@ -23,10 +23,16 @@ describe('an ensure service', () => {
 
   const file = (name: string): string => path.join(dir(), name);
   const say = (name: string, what: string | number): void => writeFileSync(file(name), String(what));
-  const log = (): string[] => textOf(file('log')).split('\n').filter((line) => line !== '');
+  const log = (): string[] =>
+    textOf(file('log'))
+      .split('\n')
+      .filter((line) => line !== '');
   const ran = (role: string): number => log().filter((line) => line.startsWith(role)).length;
 
-  async function spawnFor(other: Partial<ServiceSpec & {kind: 'ensure'}> = {}, config: Parameters<typeof setupFor>[1] = {}): Promise<void> {
+  async function spawnFor(
+    other: Partial<ServiceSpec & {kind: 'ensure'}> = {},
+    config: Parameters<typeof setupFor>[1] = {},
+  ): Promise<void> {
     const service: ServiceSpec = {
       kind: 'ensure',
       active: [fixture('ensure.sh'), dir(), 'active'],
@@ -148,16 +154,38 @@ describe('an ensure service', () => {
     writeFileSync(file('0000000001.held.n1.0000000a.6000.17'), 'still there', {flag: 'r+'});
   });
 
-  it('answers for the passive command of a standby, and a start waits for it', async () => {
+  it('answers for the passive command of a standby', async () => {
     await spawnFor();
     driver.tell({do: 'passive'});
-    expect((await driver.hear('passive')).value).to.deep.equal({type: 'passive', id: 1, ok: true, because: 'the passive command: exit status 0'});
+    expect((await driver.hear('passive')).value).to.deep.equal({
+      type: 'passive',
+      id: 1,
+      ok: true,
+      because: 'the passive command: exit status 0',
+    });
     say('passive', 7);
     driver.tell({do: 'passive'});
     expect((await driver.hear('passive', 2)).value).to.include({ok: false, because: 'the passive command: exit status 7'});
     await driver.startRun(1, 60_000);
     driver.tell({do: 'passive'});
     expect((await driver.hear('passive', 3)).value).to.include({ok: false, because: 'a run of the service is not over'});
+  });
+
+  it('does not start beside a passive command that still runs', async () => {
+    say('passive', 'slow');
+    await spawnFor({monitorIntervalMs: 60_000});
+    driver.tell({do: 'lease', epoch: ONE, attempt: 2, leftMs: 60_000});
+    await driver.report('acknowledged');
+    driver.tell({do: 'checkPassive'});
+    await eventually(() => ran('passive') === 1);
+    driver.order({type: 'start', run: 1, epoch: ONE});
+    await driver.report('started', 1);
+    expect(log().map((line) => line.split(' ').slice(0, 2).join(' '))).to.deep.equal([
+      'passive passive',
+      'passive done',
+      'active active',
+    ]);
+    expect((await driver.hear('passive')).value).to.include({ok: true});
   });
 
   it('of kind none runs nothing: started at once, gone at once', async () => {

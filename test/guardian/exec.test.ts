@@ -5,7 +5,7 @@ import path from 'node:path';
 import {probeContainment} from '../../lib/guardian/containment-probe.ts';
 import type {Containment} from '../../lib/guardian/containment.ts';
 import {allProcesses, isAlive, mentions} from '../../lib/guardian/proc.ts';
-import {whatIsLeft, type GuardianRecord, type KillResult} from '../../lib/guardian/record.ts';
+import {whatIsLeft, type GuardianRecord} from '../../lib/guardian/record.ts';
 import {epoch} from '../../lib/protocol/words.ts';
 import {eventually} from '../support/eventually.ts';
 import {useTempDir} from '../support/temp-dir.ts';
@@ -49,7 +49,8 @@ for (const ground of GROUNDS) {
     afterEach(() => driver.end());
 
     const file = (name: string): string => path.join(dir(), name);
-    const spawnFor = (...command: string[]): Promise<GuardianRecord> => driver.spawnGuardian(dir(), setupFor(execOf(containment, ...command)));
+    const spawnFor = (...command: string[]): Promise<GuardianRecord> =>
+      driver.spawnGuardian(dir(), setupFor(execOf(containment, ...command)));
 
     it('gets its epoch and its names, a SIGTERM at the order to stop, and is gone', async () => {
       await spawnFor(fixture('polite.sh'), file('log'));
@@ -77,7 +78,9 @@ for (const ground of GROUNDS) {
       await spawnFor(file('no-such-program'));
       driver.tell({do: 'lease', epoch: ONE, attempt: 1, leftMs: 20_000});
       driver.order({type: 'start', run: 1, epoch: ONE});
-      expect(await driver.report('stopping', 1)).to.have.property('because').that.includes('127');
+      expect(await driver.report('stopping', 1))
+        .to.have.property('because')
+        .that.includes('127');
       expect(await driver.report('gone', 1)).to.include({proven: true});
     });
 
@@ -138,7 +141,7 @@ for (const ground of GROUNDS) {
       await driver.hear('holding');
       driver.tell({do: 'kill'});
       const {value} = await driver.hear('killed');
-      expect(value as KillResult).to.include({proven: true, how: ground.wanted === 'namespace' ? 'kernel' : 'scan'});
+      expect(value).to.include({proven: true, how: ground.wanted === 'namespace' ? 'kernel' : 'scan'});
       expect(left(record)).to.deep.equal([]);
       await driver.hear('closed');
       expect(whatIsLeft(record)).to.deep.include({agent: 'alive', guardian: 'gone'});
@@ -226,6 +229,8 @@ async function stays(size: () => number): Promise<void> {
 }
 
 function pssKb(pid: number): number {
-  const line = textOf(`/proc/${pid}/smaps_rollup`).split('\n').find((each) => each.startsWith('Pss:'));
+  const line = textOf(`/proc/${pid}/smaps_rollup`)
+    .split('\n')
+    .find((each) => each.startsWith('Pss:'));
   return Number(line?.split(/\s+/)[1]);
 }

@@ -44,7 +44,12 @@ describe('what is left of an earlier guardian', () => {
 
   it('is nothing if agent, guardian and marked processes are gone', async () => {
     await eventually(() => {
-      expect(here(recordOf())).to.deep.equal({kind: 'here', agent: 'gone', guardian: 'gone', service: {kind: 'gone', how: 'kernel'}});
+      expect(here(recordOf())).to.deep.equal({
+        kind: 'here',
+        agent: 'gone',
+        guardian: 'gone',
+        service: {kind: 'gone', how: 'kernel'},
+      });
       return true;
     });
     expect(here(recordOf({service: 'group'}))).to.deep.include({service: {kind: 'gone', how: 'scan'}});
@@ -67,7 +72,8 @@ describe('what is left of an earlier guardian', () => {
   it('is nothing after a reboot, seen from the initial PID namespace', () => {
     const record = recordOf({guardian: {...dead, bootId: 'earlier'}, agent: {...dead, bootId: 'earlier'}});
     const seen = here(record);
-    if (pidNamespace() === INITIAL_PID_NAMESPACE) expect(seen).to.deep.include({agent: 'gone', guardian: 'gone', service: {kind: 'gone', how: 'reboot'}});
+    if (pidNamespace() === INITIAL_PID_NAMESPACE)
+      expect(seen).to.deep.include({agent: 'gone', guardian: 'gone', service: {kind: 'gone', how: 'reboot'}});
     else expect(seen).to.include({kind: 'elsewhere'});
   });
 
@@ -75,7 +81,8 @@ describe('what is left of an earlier guardian', () => {
     const place = placeOfRecord();
     expect(whatIsLeft(recordOf())).to.include({kind: 'elsewhere'});
     expect(whatIsLeft(recordOf({...place, pidNamespace: 'pid:[1]'}))).to.include({kind: 'elsewhere'});
-    if (place.productUuid !== undefined) expect(whatIsLeft(recordOf({...place, productUuid: 'another'}))).to.include({kind: 'elsewhere'});
+    if (place.productUuid !== undefined)
+      expect(whatIsLeft(recordOf({...place, productUuid: 'another'}))).to.include({kind: 'elsewhere'});
   });
 
   it('is killed on demand, and what cannot be proven is not claimed', async () => {

@@ -12,11 +12,24 @@ describe('the release helper', () => {
   const dir = useTempDir();
   const put = (name: string): Promise<void> => writeFile(path.join(dir(), name), '');
 
-  function start(attempt: number, instances: string, directory = dir()): {said: () => string; ended: () => boolean; kill: () => void} {
-    const child = spawn(process.execPath, [path.join(buildRoot, 'lib/guardian/release.js'), directory, String(attempt), instances]);
+  function start(
+    attempt: number,
+    instances: string,
+    directory = dir(),
+  ): {said: () => string; ended: () => boolean; kill: () => void} {
+    const child = spawn(process.execPath, [
+      path.join(buildRoot, 'lib/guardian/release.js'),
+      directory,
+      String(attempt),
+      instances,
+    ]);
     let said = '';
     child.stdout.on('data', (text: Buffer) => (said += text.toString()));
-    return {said: () => said, ended: () => child.exitCode !== null || child.signalCode !== null, kill: () => void child.kill('SIGKILL')};
+    return {
+      said: () => said,
+      ended: () => child.exitCode !== null || child.signalCode !== null,
+      kill: () => void child.kill('SIGKILL'),
+    };
   }
 
   it('gives up the name of a dead instance under the next epoch, with attempts above all that were told', async () => {
@@ -32,7 +45,13 @@ describe('the release helper', () => {
   });
 
   it('touches neither the names of others nor anything that is no lock name', async () => {
-    const names = ['0000000041.held.n2.0000000c.30000.17', '0000000040.free.n1.0000000a.3', '.nfs0001', '0000000000.held.-.-.30000.0', 'README'];
+    const names = [
+      '0000000041.held.n2.0000000c.30000.17',
+      '0000000040.free.n1.0000000a.3',
+      '.nfs0001',
+      '0000000000.held.-.-.30000.0',
+      'README',
+    ];
     for (const name of names) await put(name);
     const helper = start(1, '0000000a');
     await eventually(helper.ended);
@@ -44,9 +63,14 @@ describe('the release helper', () => {
     // Before or after the first listing: whichever comes first, the last name standing is given up.
     await put('0000000041.held.n1.0000000a.30000.17');
     const helper = start(17, '0000000a');
-    await rename(path.join(dir(), '0000000041.held.n1.0000000a.30000.17'), path.join(dir(), '0000000041.held.n1.0000000a.30000.18'));
+    await rename(
+      path.join(dir(), '0000000041.held.n1.0000000a.30000.17'),
+      path.join(dir(), '0000000041.held.n1.0000000a.30000.18'),
+    );
     await eventually(helper.ended);
-    expect(await readdir(dir())).to.have.length(1).and.to.match(/^0000000042\.free\.n1\.0000000a\.\d+$/);
+    expect(await readdir(dir()))
+      .to.have.length(1)
+      .and.to.match(/^0000000042\.free\.n1\.0000000a\.\d+$/);
   });
 
   it('goes on looking while the directory is empty or missing, which says nothing', async () => {
@@ -57,7 +81,9 @@ describe('the release helper', () => {
       expect(helper.ended()).to.equal(false);
       await writeFile(path.join(later, '0000000001.held.n1.0000000a.30000.1'), '');
       await eventually(helper.ended);
-      expect(await readdir(later)).to.have.length(1).and.to.match(/^0000000002\.free/);
+      expect(await readdir(later))
+        .to.have.length(1)
+        .and.to.match(/^0000000002\.free/);
     } finally {
       helper.kill();
       await rm(later, {recursive: true, force: true});

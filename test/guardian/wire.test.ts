@@ -62,13 +62,22 @@ describe('output, as the agent logs it', () => {
     output.push('service', 'stderr', 'oops\n');
     output.push('service', 'stdout', 'o\n\nrest');
     output.end();
-    expect(lines.map((line) => `${line.stream} ${line.text}`)).to.deep.equal(['stdout one', 'stderr oops', 'stdout two', 'stdout ', 'stdout rest']);
+    expect(lines.map((line) => `${line.stream} ${line.text}`)).to.deep.equal([
+      'stdout one',
+      'stderr oops',
+      'stdout two',
+      'stdout ',
+      'stdout rest',
+    ]);
   });
 
   it('keeps 16 KiB of a line of any length, and says how much more it was', () => {
     const {lines, output} = collect();
     for (let i = 0; i < 100; i += 1) output.push('service', 'stdout', 'x'.repeat(1_000));
     output.push('service', 'stdout', '\nshort\n');
-    expect(lines.map((line) => line.text)).to.deep.equal([`${'x'.repeat(LINE_KEPT)} … (${100_000 - LINE_KEPT} characters more)`, 'short']);
+    expect(lines.map((line) => line.text)).to.deep.equal([
+      `${'x'.repeat(LINE_KEPT)} … (${100_000 - LINE_KEPT} characters more)`,
+      'short',
+    ]);
   });
 });

@@ -49,6 +49,8 @@ export type FaultKind =
   | 'demote'
   | 'hint'
   | 'priority'
+  | 'closeChannel'
+  | 'retime'
   | 'clone';
 
 export interface Fault {
@@ -68,6 +70,8 @@ export interface Plan {
   readonly faults: readonly Fault[];
   /** Faults stop then. */
   readonly healAtMs: number;
+  /** The clone of a machine takes the other boot id for a proof that its original is dead; nothing else goes wrong then. */
+  readonly falseProof: boolean;
 }
 
 export const QUICK: Timing = {...DEFAULT_TIMING, leaseTimeoutMs: 6_000, stopTimeoutMs: 1_500, safetyMarginMs: 1_000};
@@ -107,6 +111,8 @@ const KINDS: readonly (readonly [FaultKind, number])[] = [
   ['demote', 2],
   ['hint', 2],
   ['priority', 1],
+  ['closeChannel', 2],
+  ['retime', 2],
   ['clone', 1],
 ];
 
@@ -125,7 +131,7 @@ export function makePlan(seed: number): Plan {
       nodeId,
       timing,
       priority: rng.chance(0.15) ? rng.int(-1, 2) : 0,
-      mode: rng.chance(0.88) ? 'auto' : rng.pick(['standby', 'hot_standby', 'hot_backup', 'master']),
+      mode: i === 0 || rng.chance(0.85) ? 'auto' : rng.pick(['standby', 'hot_standby', 'hot_backup', 'master']),
       hasService: !electors,
       graceMs: rng.chance(0.25) ? rng.int(500, timing.leaseTimeoutMs) : 0,
       drift: rng.real(-0.2, 0.2) * marginRatio,
@@ -133,8 +139,14 @@ export function makePlan(seed: number): Plan {
     };
   });
   const healAtMs = rng.real(2, 10) * base.leaseTimeoutMs;
-  return {seed, nodes, virgin: rng.chance(0.8) ? 'free' : 'held', faults: makeFaults(rng, count, healAtMs, base), healAtMs};
+  const virgin = rng.chance(0.8) ? 'free' : 'held';
+  const falseProof = rng.chance(0.04);
+  const faults = falseProof ? cloneOnly(rng, count, healAtMs) : makeFaults(rng, count, healAtMs, base);
+  return {seed, nodes, virgin, faults, healAtMs, falseProof};
 }
+
+const cloneOnly = (rng: Rng, nodes: number, healAtMs: number): Fault[] =>
+  Array.from({length: nodes}, (_, node) => ({atMs: rng.real(0.3, 1) * healAtMs, kind: 'clone', node, durationMs: 1, x: rng.next()}));
 
 function pickIds(rng: Rng, count: number): string[] {
   const pools = [

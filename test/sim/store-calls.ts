@@ -4,7 +4,7 @@ import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
 import type {LaneName} from '../../lib/protocol/agent-state.ts';
 import type {NodeId} from '../../lib/protocol/words.ts';
 import {executeRename} from './server.ts';
-import type {Host, LateCall, World} from './world-types.ts';
+import {endAfter, type Host, type LateCall, type World} from './world-types.ts';
 
 /** Carries a rename to the server; `reply` is called at most once, never for a call that hangs for ever. */
 export function callRename(w: World, host: Host, from: string, to: string, reply: (outcome: RenameOutcome) => void): void {
@@ -19,7 +19,7 @@ export function callRename(w: World, host: Host, from: string, to: string, reply
   switch (trouble) {
     case 0: // the reply is lost, the resend finds nothing
       return trip(w, host, 'renew', execute, () => {
-        w.clock.after(rng.real(50, 4_000), () => {
+        endAfter(w, rng.real(50, 4_000), () => {
           reply(fail('ENOENT (after a resend)'));
         });
       });
@@ -35,7 +35,7 @@ export function callRename(w: World, host: Host, from: string, to: string, reply
       break;
     case 4: // an error after a long time, as a soft mount gives it; executed in between or never
       if (rng.chance(0.5)) executeLate(w, rng.real(1, 8_000), execute);
-      w.clock.after(rng.real(3_000, 9_000), () => {
+      endAfter(w, rng.real(3_000, 9_000), () => {
         reply(fail('ETIMEDOUT'));
       });
       return;
@@ -46,7 +46,7 @@ export function callRename(w: World, host: Host, from: string, to: string, reply
         reply(done ? {kind: 'done'} : fail('ENOENT'));
       });
   }
-  w.clock.after(rng.real(1, 500), () => {
+  endAfter(w, rng.real(1, 500), () => {
     reply(fail('EIO'));
   });
 }
@@ -67,7 +67,7 @@ export function callList(w: World, host: Host, refresh: boolean, reply: (listing
   const rng = host.rng;
   const trouble = w.faults && rng.chance(host.weather.listTrouble) ? rng.int(0, 6) : -1;
   if (w.faults && rng.chance(host.weather.errors)) {
-    w.clock.after(rng.real(1, 3_000), () => {
+    endAfter(w, rng.real(1, 3_000), () => {
       reply({kind: 'error', reason: 'EIO'});
     });
     return;
@@ -80,7 +80,8 @@ export function callList(w: World, host: Host, refresh: boolean, reply: (listing
     (listing) => {
       // What the server said stays in the client's cache; it may be handed out again.
       if (listing.kind === 'names') host.cached = listing.names;
-      if (trouble === 5) w.clock.after(rng.real(100, 5_000), () => {
+      if (trouble === 5)
+        endAfter(w, rng.real(100, 5_000), () => {
         reply(listing);
       });
       else reply(listing);
@@ -114,7 +115,7 @@ export function callWriteHeartbeat(
   reply: (ok: boolean, found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined) => void,
 ): void {
   if (w.faults && host.rng.chance(host.weather.errors)) {
-    w.clock.after(host.rng.real(1, 3_000), () => {
+    endAfter(w, host.rng.real(1, 3_000), () => {
       reply(false, undefined);
     });
     return;
@@ -165,14 +166,20 @@ function trip<T>(w: World, host: Host, lane: LaneName, execute: () => T, reply: 
   const arrive = (): void => {
     whenReachable(w, host, lane, () => {
       const result = execute();
-      w.clock.after(host.rng.real(low, high), () => {
+      pass(w, host.rng.real(low, high), () => {
         whenReachable(w, host, lane, () => {
           reply(result);
         });
       });
     });
   };
-  w.clock.after(host.rng.real(low, high), arrive);
+  pass(w, host.rng.real(low, high), arrive);
+}
+
+/** A long way ends with the healing, a short one by itself. */
+function pass(w: World, delayMs: number, go: () => void): void {
+  if (delayMs > 100) endAfter(w, delayMs, go);
+  else w.clock.after(delayMs, go);
 }
 
 const isBeat = (lane: LaneName): boolean => lane === 'beat' || lane === 'hear';

@@ -2,6 +2,7 @@
 // production shell does. It can freeze or die at any moment, also between two of them.
 import type {AgentEffect, AgentInput, LaneName} from '../../lib/protocol/agent-state.ts';
 import {newAgent, nextStepAt, stepAgent} from '../../lib/protocol/agent-machine.ts';
+import {assertTurn} from '../../lib/protocol/invariants.ts';
 import type {GuardianInput} from '../../lib/protocol/guardian-machine.ts';
 import {epoch, instanceId, monoMs} from '../../lib/protocol/words.ts';
 import {seekGuardian, killOwnGuardian} from './world-kinship.ts';
@@ -53,20 +54,20 @@ export function send(w: World, agent: AgentProc, make: MakeInput): void {
     return;
   }
   step(w, agent, make());
-  drain(w, agent);
+  drain(agent);
 }
 
 export function thawAgent(w: World, agent: AgentProc): void {
   agent.frozen = false;
   if (!agent.alive || agent.host.suspended) return;
   carryOut(w, agent);
-  drain(w, agent);
+  drain(agent);
   if (agent.alive) send(w, agent, () => ({type: 'tick'}));
 }
 
 const canRun = (agent: AgentProc): boolean => agent.alive && !agent.frozen && !agent.host.suspended && agent.todo.length === 0;
 
-function drain(w: World, agent: AgentProc): void {
+function drain(agent: AgentProc): void {
   while (agent.inbox.length > 0 && canRun(agent)) agent.inbox.shift()?.();
 }
 
@@ -75,6 +76,7 @@ function step(w: World, agent: AgentProc, input: AgentInput): void {
   const now = localNow(w, host);
   const before = agent.state;
   const turn = stepAgent(before, input, now);
+  assertTurn(before, turn.state, turn.effects);
   agent.state = turn.state;
   host.known = Math.max(host.known, turn.state.known.epoch);
   if (w.log.on && turn.state.because !== before.because) w.log.add(w.clock.now, host.name, `agent: ${turn.state.because}`);
@@ -82,6 +84,7 @@ function step(w: World, agent: AgentProc, input: AgentInput): void {
   w.checks.agentStepped(agent, before);
   agent.todo.push(...turn.effects);
   carryOut(w, agent);
+  if (isUp(agent)) watchService(w, agent);
   if (canRun(agent)) wakeLater(w, agent, now);
 }
 
@@ -144,8 +147,7 @@ function perform(w: World, agent: AgentProc, effect: AgentEffect): void {
       return order(w, agent, {type: 'order', order: {...effect, type: 'deadline'}});
     case 'startService':
       w.log.add(w.clock.now, host.name, `agent: orders run ${effect.run} of epoch ${effect.epoch}`);
-      order(w, agent, {type: 'order', order: {type: 'start', run: effect.run, epoch: effect.epoch}});
-      return watchService(w, agent);
+      return order(w, agent, {type: 'order', order: {type: 'start', run: effect.run, epoch: effect.epoch}});
     case 'stopService':
       return order(w, agent, {type: 'order', order: {type: 'stop', run: effect.run}});
     case 'killGuardian':
@@ -199,7 +201,7 @@ function hear(w: World, agent: AgentProc, effect: AgentEffect & {type: 'readHear
     callReadHeartbeats(w, host, whose, ({heartbeats, whole}) => {
       const everybody = whose === 'all' && whole;
       const own = (whose === 'all' || whose.includes(host.nodeId)) && (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
-      done(() => ({type: 'heard', heartbeats, everybody, own, askedAt, answeredAt: localNow(w, host)}));
+      done(() => ({type: 'heard', heartbeats, everybody, own, failed: !whole, askedAt, answeredAt: localNow(w, host)}));
     });
   });
 }
@@ -208,6 +210,8 @@ function order(w: World, agent: AgentProc, input: GuardianInput): void {
   if (agent.channel) toGuardian(w, agent.channel, () => input);
 }
 
+const isUp = ({alive, state}: AgentProc): boolean => alive && (state.service.kind === 'starting' || state.service.kind === 'ready');
+
 /** Looks at the service while there is one. */
 function watchService(w: World, agent: AgentProc): void {
   if (agent.checkTimer?.run) return;
@@ -215,7 +219,7 @@ function watchService(w: World, agent: AgentProc): void {
   agent.checkTimer = w.clock.after(host.rng.real(0.5, 1) * CHECK_MS, () => {
     agent.checkTimer = undefined;
     const {service} = agent.state;
-    if (!agent.alive || (service.kind !== 'starting' && service.kind !== 'ready')) return;
+    if (!isUp(agent) || !('run' in service)) return;
     send(w, agent, () => {
       const running = host.runs.find((each) => each.run === service.run && each.alive);
       const ok = running !== undefined && !running.failed && w.clock.now >= running.readyAt;
@@ -224,8 +228,6 @@ function watchService(w: World, agent: AgentProc): void {
     watchService(w, agent);
   });
 }
-
-export const watchAdopted = watchService;
 
 function dropWish(w: World, host: Host, wish: 'switchover' | 'statement', of: number): void {
   w.clock.after(host.rng.real(1, 20), () => {

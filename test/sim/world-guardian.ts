@@ -22,7 +22,7 @@ const HELPER_TRIES = 12;
 export function spawnGuardianProc(w: World, host: Host): GuardianProc {
   const guardian: GuardianProc = {
     host,
-    state: newGuardian(host.guardianConfig),
+    state: newGuardian({timing: host.timing, agentLossGraceMs: host.agentLossGraceMs}),
     alive: true,
     frozen: false,
     inbox: [],
@@ -39,7 +39,7 @@ export function spawnGuardianProc(w: World, host: Host): GuardianProc {
 
 /** An agent introduces itself. `answer` comes through `accept` or `reject`. */
 export function connectTo(w: World, guardian: GuardianProc, agent: AgentProc): void {
-  deliver(w, guardian, () => {
+  deliver(guardian, () => {
     guardian.candidate = agent;
     guardianInput(w, guardian, {type: 'connected', instanceId: agent.instance});
   });
@@ -52,13 +52,13 @@ export function toGuardian(w: World, channel: Channel, make: () => GuardianInput
   const delayMs = w.faults && rng.chance(0.03) ? rng.real(1, 400) : rng.real(0.05, 1);
   channel.toGuardianAt = Math.max(channel.toGuardianAt, w.clock.now + delayMs);
   w.clock.at(channel.toGuardianAt, () => {
-    deliver(w, guardian, () => {
+    deliver(guardian, () => {
       guardianInput(w, guardian, make());
     });
   });
 }
 
-function deliver(w: World, guardian: GuardianProc, go: () => void): void {
+function deliver(guardian: GuardianProc, go: () => void): void {
   if (!guardian.alive) return;
   if (guardian.frozen || guardian.host.suspended) guardian.inbox.push(go);
   else go();
@@ -102,7 +102,7 @@ function lookLater(w: World, guardian: GuardianProc): void {
 
 function perform(w: World, guardian: GuardianProc, effect: GuardianEffect): void {
   const tell = (to: GuardianProc, input: GuardianInput): void => {
-    deliver(w, to, () => {
+    deliver(to, () => {
       guardianInput(w, to, input);
     });
   };
@@ -182,7 +182,7 @@ function killLastAgent(w: World, guardian: GuardianProc): void {
   const agent = guardian.lastAgent;
   w.clock.after(guardian.host.rng.real(1, 40), () => {
     if (agent) killAgentProc(w, agent, 'killed by its guardian');
-    deliver(w, guardian, () => {
+    deliver(guardian, () => {
       guardianInput(w, guardian, {type: 'agentGone'});
     });
   });
@@ -200,6 +200,12 @@ function endGuardian(w: World, guardian: GuardianProc, because: string): void {
   bury(w, guardian);
   w.checks.guardianEnded(guardian);
   endWithGuardian(w, guardian);
+}
+
+/** A channel may close although both ends live: whoever sees it kills the other. */
+export function closeChannel(w: World, channel: Channel): void {
+  toGuardian(w, channel, () => ({type: 'linkClosed'}));
+  toAgent(w, channel, () => ({type: 'guardianLost', because: 'its channel closed'}));
 }
 
 function bury(w: World, guardian: GuardianProc): void {
@@ -220,7 +226,7 @@ function startHelper(w: World, guardian: GuardianProc, instances: readonly Insta
   let tries = 0;
   let missing = 0;
   const ended = (): void => {
-    deliver(w, guardian, () => {
+    deliver(guardian, () => {
       guardianInput(w, guardian, {type: 'releaseEnded'});
     });
   };

@@ -1,6 +1,6 @@
 // How an agent comes by its guardian: by adopting a living one, or by a new one once it is proven what became of the old.
 import {connectTo, killGuardianProc, spawnGuardianProc} from './world-guardian.ts';
-import {send, watchAdopted} from './world-agent.ts';
+import {send} from './world-agent.ts';
 import {livingRuns} from './service-model.ts';
 import type {AgentProc, World} from './world-types.ts';
 
@@ -12,10 +12,7 @@ export function seekGuardian(w: World, agent: AgentProc): void {
   const turn = ++agent.seeking;
   const {host} = agent;
   const look = (): void => {
-    if (!agent.alive || agent.seeking !== turn || agent.channel) {
-      if (agent.channel) watchAdopted(w, agent);
-      return;
-    }
+    if (!agent.alive || agent.seeking !== turn || agent.channel) return;
     if (agent.frozen || host.suspended) {
       w.clock.after(ASK_MS, look);
       return;
@@ -54,11 +51,10 @@ function prove(w: World, agent: AgentProc): void {
 /** (K) The guardian is killed and seen gone, and so is every process of the service. */
 export function killOwnGuardian(w: World, agent: AgentProc): void {
   const {host} = agent;
-  const guardian = agent.channel?.guardian;
   agent.seeking++;
   agent.channel = undefined;
   w.clock.after(host.rng.real(1, 20), () => {
-    if (guardian) killGuardianProc(w, guardian, 'killed by its agent');
+    for (const guardian of [...host.guardians]) killGuardianProc(w, guardian, 'killed by its agent');
     const look = (): void => {
       if (!agent.alive) return;
       if (livingRuns(host).length > 0) {
@@ -66,7 +62,7 @@ export function killOwnGuardian(w: World, agent: AgentProc): void {
         return;
       }
       w.checks.guardianSeenGone(agent);
-      send(w, agent, () => ({type: 'guardianGone', because: 'guardian and service are gone'}));
+      send(w, agent, () => ({type: 'guardianGone', proven: true, because: 'guardian and service are gone'}));
     };
     w.clock.after(host.rng.real(1, 30), look);
   });

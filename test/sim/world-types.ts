@@ -1,6 +1,6 @@
 // The parts of the simulated world: hosts with clocks of their own, and on them agents, guardians and services.
-import type {AgentEffect, AgentInput, AgentState, LaneName, Settings} from '../../lib/protocol/agent-state.ts';
-import type {GuardianConfig, GuardianState} from '../../lib/protocol/guardian-machine.ts';
+import type {AgentEffect, AgentInput, AgentState, LaneName, Settings, Wishes} from '../../lib/protocol/agent-state.ts';
+import type {GuardianState} from '../../lib/protocol/guardian-machine.ts';
 import type {Timing} from '../../lib/protocol/timing.ts';
 import type {InstanceId, MonoMs, NodeId} from '../../lib/protocol/words.ts';
 import type {Checkers} from './checkers.ts';
@@ -22,7 +22,11 @@ export interface World {
   faults: boolean;
   /** Renames on their way long after their issuer gave up; at the healing each is executed or forgotten. */
   readonly late: Set<LateCall>;
+  /** How each fault that lasts comes to its end, at the healing at the latest. */
+  readonly undo: Set<() => void>;
   instances: number;
+  /** Statements that were true when they were made, and stay so. */
+  readonly said: Wishes['statements'][number][];
 }
 
 export interface LateCall {
@@ -54,9 +58,10 @@ export interface Weather {
 export interface Host {
   readonly name: string;
   readonly nodeId: NodeId;
-  readonly timing: Timing;
+  /** Of the next start of the agent: a configuration may change in between. */
+  timing: Timing;
   readonly hasService: boolean;
-  readonly guardianConfig: GuardianConfig;
+  readonly agentLossGraceMs: number;
   readonly service: ServiceProfile;
   readonly rng: Rng;
   settings: Settings;
@@ -163,3 +168,12 @@ export const trueOf = (host: Host, local: number): number => host.bootedAt + (lo
 
 /** Makes an input at the moment of its delivery, so that it carries that moment. */
 export type MakeInput = () => AgentInput;
+
+/** Ends a lasting fault after a while, or when the world heals. */
+export function endAfter(w: World, durationMs: number, undo: () => void): void {
+  const once = (): void => {
+    if (w.undo.delete(once)) undo();
+  };
+  w.undo.add(once);
+  w.clock.after(durationMs, once);
+}

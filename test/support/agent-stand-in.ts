@@ -42,7 +42,7 @@ export function startStandIn(pidFile: string, stateDir: string, gate = 0): Stand
   );
   running.add(child);
   const outcome = new Promise<string>((resolve) => {
-    child.once('message', (said) => resolve(String(said)));
+    child.once('message', (said) => resolve(typeof said === 'string' ? said : JSON.stringify(said)));
     child.once('exit', (code, signal) => resolve(`exit ${code ?? signal ?? ''}`));
   });
   if (child.pid === undefined) throw new Error('node could not be started');

@@ -1,0 +1,55 @@
+// The service as guardian and machine take it, from the configuration.
+import type {Prelude} from '../agent/prelude.ts';
+import type {Config} from '../config/config.ts';
+import type {Containment} from '../guardian/containment.ts';
+import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
+import type {Settings} from '../protocol/agent-state.ts';
+
+/** @param containment needed for `exec`; `launcher` for the commands of `ensure`. */
+export function guardianSetup(
+  config: Config,
+  prelude: Prelude,
+  lockDirectory: string | undefined,
+  hold: {readonly containment: Containment | undefined; readonly launcher: readonly string[]},
+): Omit<GuardianSetup, 'marker'> {
+  const environment = {
+    HA_APP: config.app,
+    HA_NODE_ID: config.nodeId,
+    HA_URI: prelude.uri ?? '',
+    HA_PERSISTENCE_DIR: config.persistenceDir ?? '',
+  };
+  return {
+    config: {timing: config.timing, agentLossGraceMs: config.agentLossGraceMs},
+    service: specOf(config, hold),
+    cwd: process.cwd(),
+    environment,
+    lockDirectory,
+  };
+}
+
+function specOf(config: Config, {containment, launcher}: Parameters<typeof guardianSetup>[3]): ServiceSpec {
+  const {service} = config;
+  switch (service.kind) {
+    case 'none':
+      return {kind: 'none'};
+    case 'exec':
+      if (!containment) throw new Error('an exec service needs a containment');
+      return {kind: 'exec', command: service.command, containment};
+    case 'ensure': {
+      const {active, passive, monitorIntervalMs, commandTimeoutMs: timeoutMs, attempts, backoffMs} = service;
+      return {kind: 'ensure', active, passive, launcher, monitorIntervalMs, timeoutMs, attempts, backoffMs};
+    }
+    default:
+      return service satisfies never;
+  }
+}
+
+/** What the machine needs; `ensure` counts its attempts in the guardian, so that one failed run is the whole of them. */
+export function settingsOf(config: Config): Settings {
+  const {service, highAvailability, priority} = config;
+  const {backoffMs, startTimeoutMs, coolDownMs} = service;
+  const shared = {mode: highAvailability, priority, backoffMs, coolDownMs};
+  if (service.kind !== 'ensure') return {...shared, attempts: service.attempts, startTimeoutMs};
+  const wholeStartMs = service.attempts * (service.commandTimeoutMs + backoffMs) + startTimeoutMs;
+  return {...shared, attempts: 1, startTimeoutMs: wholeStartMs};
+}

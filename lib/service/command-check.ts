@@ -1,0 +1,107 @@
+// Whether a command exits with 0: run without a shell in a process group of its own, which ends with the timeout.
+import {spawn, type ChildProcess} from 'node:child_process';
+import type {CommandCheck, Outcome, Probe} from './check.ts';
+
+/** How much of what a command says last goes into the reason, characters. */
+const LAST_WORDS = 300;
+/** How long its pipes may stay open after its end, ms: a process that it left behind may hold them for ever. */
+const PIPES_MS = 100;
+
+export function probeCommand(check: CommandCheck): Probe {
+  // A process that cannot be killed (stuck in the kernel) must not be joined by a second one.
+  let running = false;
+  return (signal) => {
+    if (running) return Promise.resolve({ok: false, because: `${nameOf(check)} of an earlier check has not ended`});
+    running = true;
+    return run(check, signal, () => (running = false));
+  };
+}
+
+const nameOf = ({command}: CommandCheck): string => `"${command.join(' ')}"`;
+
+function run(check: CommandCheck, signal: AbortSignal, gone: () => void): Promise<Outcome> {
+  const [file = '', ...args] = check.command;
+  const name = nameOf(check);
+  return new Promise((resolve) => {
+    const child = spawnOr(file, args, (reason) => {
+      gone();
+      resolve({ok: false, because: `${name} cannot be run: ${reason}`});
+    });
+    if (!child) return;
+    const lastWords = listen(child);
+    const say = (ok: boolean, because: string): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+      resolve({ok, because: `${name} ${because}`});
+    };
+    const stop = (): void => {
+      killGroup(child);
+      say(false, 'was stopped');
+    };
+    const timer = setTimeout(() => {
+      killGroup(child);
+      say(false, `took longer than ${check.timeoutMs} ms and was killed`);
+    }, check.timeoutMs);
+    signal.addEventListener('abort', stop, {once: true});
+    if (signal.aborted) stop();
+    child.on('error', (error) => {
+      if (child.pid === undefined) gone();
+      say(false, `cannot be run: ${error.message}`);
+    });
+    child.on('exit', (code, killedBy) => {
+      gone();
+      clearTimeout(timer);
+      void pipesClosed(child).then(() => {
+        if (code === 0) return say(true, 'exited with 0');
+        const words = lastWords();
+        const how = code === null ? `was ended by ${killedBy}` : `exited with ${code}`;
+        say(false, words === '' ? how : `${how}: ${words}`);
+      });
+    });
+  });
+}
+
+/** Most reasons come as an event later; some, such as a lack of memory, at once. */
+function spawnOr(file: string, args: readonly string[], failed: (reason: string) => void): ChildProcess | undefined {
+  try {
+    return spawn(file, args, {detached: true, stdio: ['ignore', 'pipe', 'pipe']});
+  } catch (error) {
+    failed(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}
+
+/** Reads everything, so that no pipe fills up, and keeps the end of it. */
+function listen(child: ChildProcess): () => string {
+  let tail = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      tail = (tail + text).slice(-LAST_WORDS);
+    });
+    stream?.on('error', () => undefined);
+  }
+  return () => tail.trim().replace(/\s*\n\s*/g, ' | ');
+}
+
+/** The leader of the group has not been waited for yet, or others of it live: the number is still theirs. */
+function killGroup({pid, exitCode, signalCode}: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+function pipesClosed(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, PIPES_MS);
+    child.once('close', done);
+    function done(): void {
+      clearTimeout(timer);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      resolve();
+    }
+  });
+}

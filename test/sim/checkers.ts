@@ -1,0 +1,210 @@
+// What must be true at every instant, judged from the true state of the world and never by the code under test.
+import type {AgentEffect, AgentState, HistoryEvent, LaneName, RenameOutcome} from '../../lib/protocol/agent-state.ts';
+import {nodeStateOf} from '../../lib/protocol/agent-report.ts';
+import {parseLockName} from '../../lib/protocol/lock-name.ts';
+import {trueEpoch, trueLock} from './server.ts';
+import {localNow, type AgentProc, type GuardianProc, type Host, type ServiceRun, type World} from './world-types.ts';
+
+/** A rule of the protocol was broken; `check` says which. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+  readonly check: string;
+  constructor(check: string, what: string) {
+    super(`${check}: ${what}`);
+    this.check = check;
+  }
+}
+
+export interface Checkers {
+  renamed(from: string, to: string, who: string): void;
+  serviceStarted(run: ServiceRun): void;
+  serviceEnded(run: ServiceRun): void;
+  resumed(host: Host): void;
+  startOrdered(guardian: GuardianProc, run: number, epoch: number): void;
+  guardianEnded(guardian: GuardianProc): void;
+  helperStarted(guardian: GuardianProc): void;
+  helperRenames(guardian: GuardianProc, from: string, to: string): void;
+  agentStepped(agent: AgentProc, before: AgentState): void;
+  deadlineTold(agent: AgentProc, effect: AgentEffect & {type: 'setDeadline'}): void;
+  callIssued(agent: AgentProc, lane: LaneName): void;
+  renameIssued(agent: AgentProc, effect: AgentEffect & {type: 'rename'}, askedAt: number): void;
+  renameReturned(agent: AgentProc, effect: AgentEffect & {type: 'rename'}, outcome: RenameOutcome, askedAt: number): void;
+  remembered(agent: AgentProc, event: HistoryEvent): void;
+  proofGiven(agent: AgentProc): void;
+  guardianSeenGone(agent: AgentProc): void;
+}
+
+/** A rename of an instance that returned success: the only source of a lease. */
+interface Success {
+  readonly epoch: number;
+  readonly t0: number;
+  readonly leaseTimeoutMs: number;
+  readonly order: number;
+}
+
+/** @param getWorld the world is built with its checkers inside. */
+export function makeCheckers(getWorld: () => World): Checkers {
+  const running = new Set<ServiceRun>();
+  const everExecuted = new Set<string>();
+  const tried = new Set<string>();
+  const claimed = new Set<string>();
+  const successes = new Map<string, Success[]>();
+  /** The order of the last release of an instance, by instance and epoch. */
+  const releases = new Map<string, number>();
+  let largest = 0;
+  let order = 0;
+  const fail = (check: string, what: string): never => {
+    throw new Violation(check, what);
+  };
+
+  const active = (): ServiceRun[] => [...running].filter((run) => !run.host.suspended);
+  const checkServices = (): void => {
+    const now = active();
+    const [first, second] = now;
+    if (first && second) {
+      const say = (run: ServiceRun): string => `${run.host.name} (epoch ${run.epoch}, run ${run.run})`;
+      fail('P1', `two services run: ${say(first)} and ${say(second)}`);
+    }
+    const w = getWorld();
+    if (!first || w.server.tampered) return;
+    const lock = trueLock(w.server);
+    if (lock && first.epoch < lock.epoch) fail('P2', `${first.host.name} serves under epoch ${first.epoch}, the lock says ${w.server.names.join(' ')}`);
+  };
+  const confirmedBy = (instance: string, epoch: number): Success[] => {
+    const given = releases.get(`${instance}/${epoch}`) ?? -1;
+    return (successes.get(instance) ?? []).filter((success) => success.epoch === epoch && success.order > given);
+  };
+  const tryTarget = (to: string): void => {
+    if (tried.has(to)) fail('U', `the target ${to} has been tried before`);
+    tried.add(to);
+  };
+  const noteRelease = (from: string): void => {
+    const name = parseLockName(from);
+    if (name?.writer) releases.set(`${name.writer.instanceId}/${name.epoch}`, order++);
+  };
+
+  return {
+    renamed: (from, to, who) => {
+      const w = getWorld();
+      if (everExecuted.has(to)) fail('names grow', `${to} exists for the second time`);
+      everExecuted.add(to);
+      const [old, next] = [parseLockName(from), parseLockName(to)];
+      if (!old || !next) return fail('names', `${from} -> ${to} by ${who}`);
+      if (next.epoch < old.epoch || (next.epoch < largest && !w.server.tampered)) fail('epoch grows', `${from} -> ${to} by ${who}`);
+      largest = Math.max(largest, next.epoch);
+      w.log.add(w.clock.now, 'server', to);
+      checkServices();
+    },
+    serviceStarted: (run) => {
+      running.add(run);
+      checkServices();
+    },
+    serviceEnded: (run) => running.delete(run),
+    resumed: checkServices,
+    startOrdered: (guardian, run, epoch) => {
+      const {host, state} = guardian;
+      const {stopTimeoutMs, safetyMarginMs} = state.config.timing;
+      const now = localNow(getWorld(), host);
+      const ok = state.instances.some((instance) =>
+        confirmedBy(instance, epoch).some(({t0, leaseTimeoutMs}) => now < t0 + leaseTimeoutMs - stopTimeoutMs - safetyMarginMs),
+      );
+      if (!ok) fail('start', `${host.name} starts run ${run} of epoch ${epoch} without a confirmed lease that lasts`);
+    },
+    guardianEnded: (guardian) => {
+      const left = guardian.host.runs.find((run) => run.guardian === guardian && run.alive);
+      if (left) fail('K', `the guardian of ${guardian.host.name} ended and left run ${left.run} alone`);
+    },
+    helperStarted: ({host, state, lastAgent}) => {
+      if (lastAgent?.alive === true) fail('K', `${host.name}: release begins while agent ${lastAgent.instance} lives`);
+      if (state.run.kind !== 'none') fail('release', `${host.name}: release begins while a run is ${state.run.kind}`);
+    },
+    helperRenames: (guardian, from, to) => {
+      tryTarget(to);
+      noteRelease(from);
+      const {host, state} = guardian;
+      const agent = host.agent;
+      if (agent && state.instances.includes(agent.instance)) fail('K', `${host.name}: a release for agent ${agent.instance}, which lives`);
+      const left = host.runs.find((run) => run.guardian === guardian && (run.alive || run.unproven));
+      if (left) fail('release', `${host.name}: the helper releases while run ${left.run} is not proven gone`);
+    },
+    agentStepped: (agent, before) => {
+      const w = getWorld();
+      if (agent.state.trust.kind === 'wrong' && before.trust.kind !== 'wrong' && !w.plan.faults.some(({kind}) => STORE_FAULTS.includes(kind)))
+        fail('trust', `${agent.host.name}: ${agent.state.trust.reason}`);
+      checkMasters(w, agent, before, fail);
+    },
+    deadlineTold: (agent, {epoch, deadline}) => {
+      if (deadline === 'now') return;
+      const ok = confirmedBy(agent.instance, epoch).some(({t0, leaseTimeoutMs}) => t0 + leaseTimeoutMs === deadline);
+      if (!ok) fail('R', `${agent.host.name}: the deadline ${deadline} of epoch ${epoch} comes from no successful rename`);
+    },
+    callIssued: (agent, lane) => {
+      if (agent.inFlight.has(lane)) fail('lanes', `${agent.host.name}: a second call in lane ${lane}`);
+    },
+    renameIssued: (agent, {op, from, to}) => {
+      tryTarget(to);
+      const source = parseLockName(from);
+      if (op === 'claim' && source && source.epoch < agent.host.known) fail('B', `${agent.host.name} claims ${from}, but knows epoch ${agent.host.known}`);
+      if (op === 'release') {
+        noteRelease(from);
+        checkRelease(agent, fail);
+      }
+      if (agent.state.rename?.basis === 'local') checkLocalProof(agent, from, fail);
+    },
+    renameReturned: (agent, {to}, outcome, askedAt) => {
+      const name = parseLockName(to);
+      if (outcome.kind !== 'done' || name?.kind !== 'held') return;
+      const list = successes.get(agent.instance) ?? [];
+      list.push({epoch: name.epoch, t0: askedAt, leaseTimeoutMs: name.leaseTimeoutMs, order: order++});
+      if (list.length > 64) list.shift();
+      successes.set(agent.instance, list);
+    },
+    remembered: (agent, event) => {
+      if (event.kind !== 'claimed') return;
+      const key = `${agent.instance}/${event.epoch}`;
+      if (claimed.has(key)) fail('history', `${agent.host.name}: the claim of epoch ${event.epoch} is written twice`);
+      claimed.add(key);
+    },
+    proofGiven: (agent) => {
+      const {host} = agent;
+      if (host.agent !== agent || host.guardians.length > 0 || host.runs.some((run) => run.alive))
+        fail('proof', `${host.name}: local proof while something of the old instance lives`);
+    },
+    guardianSeenGone: ({host}) => {
+      if (host.guardians.length > 0 || host.runs.some((run) => run.alive)) fail('K', `${host.name}: the guardian is not gone`);
+    },
+  };
+}
+
+const STORE_FAULTS: readonly string[] = ['unmount', 'lockGone', 'rollback', 'doubled'];
+
+type Fail = (check: string, what: string) => never;
+
+/** Never two masters at one true instant, each by its own clock at that instant. */
+function checkMasters(w: World, agent: AgentProc, before: AgentState, fail: Fail): void {
+  if (agent.state.lease.kind !== 'owned') return;
+  const now = localNow(w, agent.host);
+  if (nodeStateOf(agent.state, now) !== 'MASTER' || nodeStateOf(before, now) === 'MASTER') return;
+  for (const {agent: other} of w.hosts) {
+    if (!other || other === agent || other.host.suspended) continue;
+    if (nodeStateOf(other.state, localNow(w, other.host)) === 'MASTER')
+      fail('masters', `${agent.host.name} and ${other.host.name} both call themselves MASTER`);
+  }
+  if (trueEpoch(w.server) < agent.state.lease.name.epoch && !w.server.tampered) fail('masters', `${agent.host.name} is master of an epoch that never was`);
+}
+
+function checkRelease(agent: AgentProc, fail: Fail): void {
+  const {host, channel} = agent;
+  const left = host.runs.find((run) => run.alive || run.unproven);
+  if (left) fail('release', `${host.name} releases while run ${left.run} is not proven gone`);
+  const deadline = channel?.guardian.state.deadline;
+  if (channel?.guardian.alive === true && deadline && !deadline.given) fail('V', `${host.name} releases, but its guardian's deadline is not zero`);
+}
+
+function checkLocalProof(agent: AgentProc, from: string, fail: Fail): void {
+  const {host} = agent;
+  const instance = parseLockName(from)?.writer?.instanceId;
+  if (!instance || !host.instances.includes(instance) || instance === agent.instance) fail('proof', `${host.name} claims ${from} by local proof`);
+  const others = host.guardians.filter((guardian) => guardian !== agent.channel?.guardian);
+  if (others.length > 0 || host.runs.some((run) => run.alive)) fail('proof', `${host.name} claims ${from} while the old guardian or service lives`);
+}
