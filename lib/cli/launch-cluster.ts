@@ -3,20 +3,23 @@ import {createAgent, type Agent} from '../agent/agent.ts';
 import {lookAtEarlier, parseKept, type Earlier, type KeptGuardian} from '../agent/earlier.ts';
 import {createGuardianPort} from '../agent/guardian-port.ts';
 import {openOurStore} from '../agent/open-store.ts';
-import type {GuardianPort} from '../agent/ports.ts';
+import type {GuardianPort, Readiness} from '../agent/ports.ts';
 import type {Switchboard} from '../agent/switchboard.ts';
 import {createHintChannel} from '../client/hint-channel.ts';
+import type {Config} from '../config/config.ts';
 import {reasonOf} from '../errors.ts';
 import {killGuardian, type GuardianRecord} from '../guardian/record.ts';
 import {epoch, type Epoch} from '../protocol/words.ts';
 import type {Store} from '../store/contract.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
 import type {Workbench} from './launch-node.ts';
-import {readinessFor} from './launch-readiness.ts';
+import {createLiveReadiness} from './launch-readiness.ts';
 import {guardianSetup, settingsOf} from './launch-service.ts';
 
 export interface ClusterNode {
   readonly agent: Agent;
+  /** What may change while the node runs. */
+  configure(config: Config): void;
 }
 
 /** @returns undefined if the node was told to end before it found its store. */
@@ -42,14 +45,29 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   if (!store) return undefined;
   const known = knownBefore?.epoch ?? epoch(0);
   await state.adoptStore({storeId: store.storeId, epoch: known});
-  const agent = buildAgent(bench, store, known, earlier, kept);
+  const readiness = createLiveReadiness(config);
+  const agent = buildAgent(bench, store, {known, earlier, kept, readiness});
   board.connect(agent.port);
   agent.start();
   prove(agent, earlier, kept);
-  return {agent};
+  return {
+    agent,
+    configure(next) {
+      readiness.configure(next);
+      agent.mailbox.configure(settingsOf(next));
+      if (next.http.uri !== undefined) agent.input({type: 'uri', uri: next.http.uri});
+    },
+  };
 }
 
-function buildAgent(bench: Workbench, store: Store, known: Epoch, earlier: Earlier, kept: KeptGuardian | undefined): Agent {
+interface Given {
+  readonly known: Epoch;
+  readonly earlier: Earlier;
+  readonly kept: KeptGuardian | undefined;
+  readonly readiness: Readiness;
+}
+
+function buildAgent(bench: Workbench, store: Store, {known, earlier, kept, readiness}: Given): Agent {
   const {config, clock, prelude, instance, log, state} = bench;
   const paths = storePaths(config.persistenceDir ?? '', config.app);
   const setup = guardianSetup(config, prelude, lockDirOf(paths.root, store.storeId), bench);
@@ -72,7 +90,7 @@ function buildAgent(bench: Workbench, store: Store, known: Epoch, earlier: Earli
       clock,
       store,
       guardian,
-      readiness: readinessFor(config),
+      readiness,
       log,
       rememberEpoch: (at) => rememberEpoch(bench, store.storeId, at),
       followMaster: (uri) => channel.follow(uri),

@@ -23,8 +23,8 @@ import {createLogger, type RootLog} from '../log/log.ts';
 import {instanceId, type InstanceId} from '../protocol/words.ts';
 import {joinCluster, type ClusterNode} from './launch-cluster.ts';
 import {serveHttp} from './launch-http.ts';
-import {readinessFor} from './launch-readiness.ts';
-import {guardianSetup, settingsOf} from './launch-service.ts';
+import {createLiveReadiness} from './launch-readiness.ts';
+import {guardianSetup} from './launch-service.ts';
 import {leaveProcess} from './leave-process.ts';
 import {refuseLiveStore} from './live-store.ts';
 import {VERSION} from './version.ts';
@@ -108,9 +108,12 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
   prelude.uri = http.uri;
   await state.setUrl(http.url);
   const watch = await watchConfiguration(bench, load, (next) => {
-    joined.node?.agent.mailbox.configure(settingsOf(next));
+    joined.node?.configure(next);
   });
-  listenToSignals(bench, end, watch);
+  listenToSignals(bench, end, async () => {
+    await watch.reload();
+    await http.reload();
+  });
   await announce(bench, http.url);
   const node = await joinCluster(bench, board);
   if (!node) return {code: 0, because: String(leaving.signal.reason)};
@@ -125,12 +128,16 @@ async function runAlone(bench: Workbench): Promise<Ending> {
   const setup = guardianSetup(config, prelude, undefined, bench);
   const remember = (): Promise<void> => Promise.resolve();
   const guardian = createGuardianPort({instanceId: instance, stateDir: state.dir, setup, earlier: undefined, remember, log});
-  const node = new AloneNode({config, prelude, clock, guardian, readiness: readinessFor(config), log});
+  const node = new AloneNode({config, prelude, clock, guardian, readiness: createLiveReadiness(config), log});
   const http = await serveHttp(config, node.port, log);
   closers.push(() => http.close());
   prelude.uri = http.uri;
   await state.setUrl(http.url);
-  listenToSignals(bench, (because) => node.end(because), undefined);
+  listenToSignals(
+    bench,
+    (because) => node.end(because),
+    () => http.reload(),
+  );
   await announce(bench, http.url);
   await node.start();
   return node.ended;
@@ -184,19 +191,19 @@ function reportReload(log: RootLog, report: ReloadReport): void {
 }
 
 /**
- * SIGTERM and SIGINT end the node cleanly, SIGUSR2 keeps the service for the next agent, SIGHUP reads the configuration again. A
+ * SIGTERM and SIGINT end the node cleanly, SIGUSR2 keeps the service for the next agent, SIGHUP reads configuration, users and certificates again. A
  * second SIGINT ends the agent at once: its guardian stops the service.
  */
 function listenToSignals(
   {log}: Workbench,
   end: (because: string, keepService: boolean) => void,
-  watch: ConfigWatch | undefined,
+  reload: () => Promise<void>,
 ): void {
   let interrupted = false;
   process.on('SIGTERM', () => end('SIGTERM', false));
   process.on('SIGUSR2', () => end('SIGUSR2: the service is kept for the next agent', true));
   process.on('SIGHUP', () => {
-    watch?.reload().catch((error: unknown) => log.error(describeError(error)));
+    reload().catch((error: unknown) => log.error(describeError(error)));
   });
   process.on('SIGINT', () => {
     if (interrupted) process.kill(process.pid, 'SIGKILL');

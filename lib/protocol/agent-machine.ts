@@ -19,6 +19,8 @@ export interface Turn {
 
 /** For how many polls a hint makes a node look more often. */
 const HINT_POLLS = 5;
+/** After how many polls without an answer the store is said to be silent. */
+const SILENT_POLLS = 3;
 /** How often an owed acknowledgement is looked for, ms. */
 const ACK_LOOK_MS = 100;
 /** The longest time between two steps while nothing happens, ms. */
@@ -55,6 +57,7 @@ export function newAgent(self: Self, settings: Settings, known: Epoch, now: Mono
     ownRecord: {kind: 'unread'},
     beatAt: undefined,
     listenUntil: undefined,
+    storeSilent: false,
     hintedUntil: now,
     fit: {ok: true, because: ''},
     barredUntil: now,
@@ -157,7 +160,7 @@ function decide(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   next = obeyWishes(next, now, out);
   next = superviseLease(next, now, out);
   next = holdLease(next, now, out);
-  next = seekLease(next, now, out);
+  next = noteSilence(seekLease(next, now, out), now);
   next = look(next, now, out);
   next = listen(next, now, out);
   return end(beat(next, now, out), now, out);
@@ -172,6 +175,15 @@ function refuseForeignAdoption(s: AgentState, out: AgentEffect[], now: MonoMs): 
   if (name.kind === 'held' && name.epoch === adoption.epoch && ours) return s;
   const next = nextAttempt({...s, attempt: Math.max(s.attempt, adoption.attempt), adoption: undefined});
   return sendDeadline(next, {epoch: adoption.epoch, attempt: next.attempt}, out, now);
+}
+
+/** A call that has not returned by its deadline is said aloud; it gets no successor, and the guardian's deadline does the rest. */
+function noteSilence(s: AgentState, now: MonoMs): AgentState {
+  const deadlineMs = SILENT_POLLS * s.self.timing.pollIntervalMs;
+  const silent = s.lanes.watch.busy && now - s.listedAt > deadlineMs;
+  if (!silent) return s.storeSilent ? {...s, storeSilent: false, because: 'the store answers again'} : s;
+  const then = s.lease.kind === 'owned' ? ': the service is stopped before the lease ends' : '';
+  return {...s, storeSilent: true, because: `the store has not answered for more than ${deadlineMs / 1_000} s${then}`};
 }
 
 function look(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {

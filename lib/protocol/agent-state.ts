@@ -286,6 +286,8 @@ export interface AgentState {
   readonly beatAt: MonoMs | undefined;
   /** Nothing is claimed by election before this; undefined until the first heartbeat is out. */
   readonly listenUntil: MonoMs | undefined;
+  /** A listing has been under way for too long. */
+  readonly storeSilent: boolean;
   readonly hintedUntil: MonoMs;
   readonly fit: {readonly ok: boolean; readonly because: string};
   /** Not elected at all before this. */

@@ -40,8 +40,14 @@ function succeeded(s: AgentState, call: RenameCall, at: {askedAt: MonoMs; answer
     lease.kind === 'owned' && lease.name.epoch === call.to.epoch
       ? {...lease, name: call.to, inDoubt: false, renewedAt: renewedAt ?? lease.renewedAt}
       : newlyOwned(call.to, renewedAt, at.answeredAt);
-  const next = {...learned, lease: owned, adoption: undefined, failures: lease.kind === 'owned' ? learned.failures : 0};
+  const because = becauseOf(s, call, owned);
+  const next = {...learned, lease: owned, adoption: undefined, failures: lease.kind === 'owned' ? learned.failures : 0, because};
   return renewedAt === undefined ? next : sendDeadline(next, owned, out, at.answeredAt);
+}
+
+function becauseOf(s: AgentState, call: RenameCall, owned: Owned): string {
+  if (call.op !== 'renew') return `${call.op === 'claim' ? 'claimed' : 'adopted'} epoch ${owned.name.epoch}`;
+  return s.lease.kind === 'owned' && s.lease.inDoubt ? `renewed epoch ${owned.name.epoch} again` : s.because;
 }
 
 const newlyOwned = (name: HeldName, renewedAt: MonoMs | undefined, now: MonoMs): Owned => ({
