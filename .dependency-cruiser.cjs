@@ -66,7 +66,7 @@ module.exports = {
     onlyBelow('yaml', '^lib/config/'),
     onlyBelow('zod', '^lib/(config|store)/'),
     onlyBelow('chokidar', '^lib/config/'),
-    onlyBelow('proper-lockfile', '^lib/agent/pid-file\\.ts$'),
+    onlyBelow('proper-lockfile', '^lib/agent/short-lock\\.ts$'),
     onlyBelow('yargs', '^lib/cli/'),
     {
       name: 'lib-stands-alone',

@@ -3,7 +3,7 @@ import {newAgent, nextStepAt, stepAgent} from '../protocol/agent-machine.ts';
 import {heartbeatOf, nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
 import type {AgentEffect, AgentInput, AgentState, Self} from '../protocol/agent-state.ts';
 import {assertTurn} from '../protocol/invariants.ts';
-import type {Epoch} from '../protocol/words.ts';
+import type {Epoch, MonoMs} from '../protocol/words.ts';
 import {createChronicler} from './chronicler.ts';
 import {createHistoryWriter} from './history-writer.ts';
 import {createMailbox, type Mailbox} from './mailbox.ts';
@@ -42,24 +42,20 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
 
   function input(given: AgentInput): void {
     if (state.ended) return;
+    // One reading of the clock a turn: it costs a read of /proc.
+    const now = clock.now();
     const before = state;
-    const {state: next, effects} = stepAgent(before, given, clock.now());
+    const {state: next, effects} = stepAgent(before, given, now);
     assertTurn(before, next, effects);
     state = next;
-    turnedAt = clock.now();
-    chronicler.note(before, next, given, effects);
+    turnedAt = now;
+    chronicler.note(before, next, given, effects, now);
     if (next.known.epoch > before.known.epoch) void ports.rememberEpoch(next.known.epoch);
-    ports.followMaster(masterUriToFollow(next));
+    ports.followMaster(masterUriToFollow(next, now));
     for (const effect of effects) perform(parts, effect);
     mailbox.turned(state);
-    schedule();
-  }
-
-  function schedule(): void {
     clearTimeout(timer);
-    if (state.ended) return;
-    const now = clock.now();
-    timer = setTimeout(tick, Math.max(1, nextStepAt(state, now) - now));
+    if (!state.ended) timer = setTimeout(tick, Math.max(1, nextStepAt(state, now) - now));
   }
 
   const tick = (): void => input({type: 'tick'});
@@ -92,9 +88,9 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   };
   return {port, mailbox, ended, input, start: tick};
 
-  function masterUriToFollow(s: AgentState): string | undefined {
+  function masterUriToFollow(s: AgentState, now: MonoMs): string | undefined {
     const owner = ownerOf(s);
-    if (owner === undefined || owner === s.self.nodeId || nodeStateOf(s, clock.now()) === 'MASTER') return undefined;
+    if (owner === undefined || owner === s.self.nodeId || nodeStateOf(s, now) === 'MASTER') return undefined;
     return s.peers[owner]?.report.uri;
   }
 }

@@ -9,7 +9,7 @@ import type {Chronicle} from './snapshot.ts';
 import type {AgentEvent, Counters} from './status.ts';
 
 export interface Chronicler {
-  note(before: AgentState, after: AgentState, input: AgentInput, effects: readonly AgentEffect[]): void;
+  note(before: AgentState, after: AgentState, input: AgentInput, effects: readonly AgentEffect[], now: MonoMs): void;
   subscribe(listener: (event: AgentEvent) => void): () => void;
   chronicle(): Omit<Chronicle, 'storeId' | 'turnedAt'>;
 }
@@ -42,8 +42,7 @@ export function createChronicler(clock: Clock, log: Reporter): Chronicler {
     for (const listener of listeners) listener(event);
   }
 
-  function note(before: AgentState, after: AgentState, input: AgentInput, effects: readonly AgentEffect[]): void {
-    const now = clock.now();
+  function note(before: AgentState, after: AgentState, input: AgentInput, effects: readonly AgentEffect[], now: MonoMs): void {
     count(counters, before, after, input, effects);
     const next = show(after, now);
     const last = shown;

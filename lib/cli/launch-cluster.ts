@@ -12,7 +12,7 @@ import {killGuardian, type GuardianRecord} from '../guardian/record.ts';
 import {epoch, type Epoch} from '../protocol/words.ts';
 import type {Store} from '../store/contract.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
-import type {Workbench} from './launch-node.ts';
+import type {Workbench} from './launch-bench.ts';
 import {createLiveReadiness} from './launch-readiness.ts';
 import {guardianSetup, settingsOf} from './launch-service.ts';
 

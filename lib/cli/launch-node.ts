@@ -17,10 +17,10 @@ import {watchConfig, type ConfigWatch, type ReloadReport} from '../config/watch.
 import {describeError, describeProblem, exitStatus, HaError} from '../errors.ts';
 import {bootNow} from '../guardian/clock.ts';
 import {probeContainment} from '../guardian/containment-probe.ts';
-import type {Containment} from '../guardian/containment.ts';
 import {isAlive, signal} from '../guardian/proc.ts';
 import {createLogger, type RootLog} from '../log/log.ts';
-import {instanceId, type InstanceId} from '../protocol/words.ts';
+import {instanceId} from '../protocol/words.ts';
+import type {Workbench} from './launch-bench.ts';
 import {joinCluster, type ClusterNode} from './launch-cluster.ts';
 import {serveHttp} from './launch-http.ts';
 import {createLiveReadiness} from './launch-readiness.ts';
@@ -28,22 +28,6 @@ import {guardianSetup} from './launch-service.ts';
 import {leaveProcess} from './leave-process.ts';
 import {refuseLiveStore} from './live-store.ts';
 import {VERSION} from './version.ts';
-
-/** What every part of a node is given. */
-export interface Workbench {
-  readonly config: Config;
-  readonly log: RootLog;
-  readonly clock: Clock;
-  readonly prelude: Prelude;
-  readonly state: LocalState;
-  readonly instance: InstanceId;
-  readonly containment: Containment | undefined;
-  readonly launcher: readonly string[];
-  /** Fires when the node is told to end. */
-  readonly leaving: AbortController;
-  /** Called in the opposite order at the end. */
-  readonly closers: (() => Promise<void> | void)[];
-}
 
 /** Never returns: the process ends with the status that interface.md promises. */
 export async function launchNode(config: Config, load: () => Promise<Config>): Promise<never> {
