@@ -14,7 +14,7 @@ export interface HistoryWriter {
 /** How long to wait after a failed write before it is tried again, ms. */
 const RETRY_MS = 1_000;
 
-export function createHistoryWriter(self: Self, store: Store, clock: Clock, log: Reporter): HistoryWriter {
+export function createHistoryWriter(self: Self, store: Pick<Store, 'writeHistory'>, clock: Clock, log: Reporter): HistoryWriter {
   const records = new Map<number, {record: EpochRecord; detectedAt: number}>();
   const dirty = new Set<number>();
   let writing: Promise<void> | undefined;
