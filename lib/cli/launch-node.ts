@@ -40,7 +40,7 @@ export async function launchNode(config: Config, load: () => Promise<Config>): P
     log.info(`ended: ${ending.because}`, {code: ending.code});
     code = ending.code;
   } catch (error) {
-    log.error(describeError(error));
+    for (const line of describeError(error).split('\n')) log.error(line.trim());
     code = exitStatus(error);
   }
   for (const close of closers.reverse()) await close();

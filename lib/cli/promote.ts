@@ -1,6 +1,6 @@
 // promote: an operator's word that the owner of the present epoch is dead replaces the silence, for that epoch only.
 import {HaError} from '../errors.ts';
-import {requestSwitchover, stateOwnerDead} from '../store/admin.ts';
+import {stateOwnerDead} from '../store/admin.ts';
 import {lookTwice} from './cluster-view.ts';
 import {clusterOptions, configOf, nodeArgument, operator, pathsOf, print, watchOf, type Call, type Command} from './command.ts';
 import {followChange} from './switchover.ts';
@@ -38,8 +38,7 @@ async function promote(call: Call): Promise<void> {
     const reason = `${node} is not alive and eligible: ${target?.because ?? 'it has no record here'}`;
     throw new HaError('cluster.refused', {what: 'promote', reason}, {message: reason, hint: 'start its agent first'});
   }
-  const epoch = await stateOwnerDead(paths, owner, watchOf(config), operator());
-  await requestSwitchover(paths, {epoch, to: node}, operator());
+  const epoch = await stateOwnerDead(paths, owner, watchOf(config), operator(), node);
   const master = await followChange(call, config, paths, {epoch, to: node});
   print(call, {from: owner, to: master, epoch}, `${master} is MASTER`);
 }

@@ -4,12 +4,13 @@ import type {AgentEffect, AgentInput, AgentState, Self, Settings} from './agent-
 import {heartbeatOf} from './agent-report.ts';
 import {judge, refuseIfLed, seekLease} from './claim.ts';
 import {loseGuardian, sendDeadline, watchGuardian} from './guardian-link.ts';
-import {hurry, isDue, nextAttempt, occupy, vacate} from './lanes.ts';
+import {hurry, isDue, nextAttempt, occupy} from './lanes.ts';
 import {holdLease, nothingRuns, onListed, onRenamed} from './lease.ts';
 import {listen, onHeard, onHeartbeatWritten} from './peers.ts';
+import {advice} from './trust.ts';
 import {countFailure, demote, onChecked, onGuardianSaid, superviseLease} from './supervise.ts';
 import {after, monoMs, type Epoch, type MonoMs} from './words.ts';
-import {obeyWishes} from './wishes.ts';
+import {obeyWishes, onWished} from './wishes.ts';
 
 export interface Turn {
   readonly state: AgentState;
@@ -43,6 +44,7 @@ export function newAgent(self: Self, settings: Settings, known: Epoch, now: Mono
     renamedAt: now,
     view: {name: undefined, text: '', firstSeenAt: now, askedAt: now},
     listedAt: now,
+    blind: undefined,
     trust: {kind: 'fine'},
     known: {epoch: known, learnedAt: now},
     lease: {kind: 'none'},
@@ -53,6 +55,8 @@ export function newAgent(self: Self, settings: Settings, known: Epoch, now: Mono
     peers: {},
     heardAt: undefined,
     wishes: {paused: false, switchovers: [], statements: []},
+    wishedAt: undefined,
+    openedAt: now,
     proofs: [],
     ownRecord: {kind: 'unread'},
     beatAt: undefined,
@@ -91,7 +95,7 @@ function take(s: AgentState, input: AgentInput, now: MonoMs, out: AgentEffect[])
     case 'heartbeatWritten':
       return onHeartbeatWritten(s, input, out);
     case 'wished':
-      return {...vacate(s, 'wish', after(input.askedAt, s.self.timing.pollIntervalMs)), wishes: input.wishes ?? s.wishes};
+      return onWished(s, input);
     case 'guardianReady':
       return guardianReady(s, input, now, out);
     case 'guardianSaid':
@@ -160,7 +164,7 @@ function decide(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   next = obeyWishes(next, now, out);
   next = superviseLease(next, now, out);
   next = holdLease(next, now, out);
-  next = noteSilence(seekLease(next, now, out), now);
+  next = noteSilence(explainStore(seekLease(next, now, out)), now);
   next = look(next, now, out);
   next = listen(next, now, out);
   return end(beat(next, now, out), now, out);
@@ -175,6 +179,12 @@ function refuseForeignAdoption(s: AgentState, out: AgentEffect[], now: MonoMs): 
   if (name.kind === 'held' && name.epoch === adoption.epoch && ours) return s;
   const next = nextAttempt({...s, attempt: Math.max(s.attempt, adoption.attempt), adoption: undefined});
   return sendDeadline(next, {epoch: adoption.epoch, attempt: next.attempt}, out, now);
+}
+
+/** What keeps a node from knowing the lock is said before what it makes of what it knew; an owner says it too. */
+function explainStore(s: AgentState): AgentState {
+  if (s.trust.kind !== 'fine') return {...s, because: advice(s.trust)};
+  return s.blind === undefined ? s : {...s, because: s.blind};
 }
 
 /** A call that has not returned by its deadline is said aloud; it gets no successor, and the guardian's deadline does the rest. */

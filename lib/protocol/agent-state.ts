@@ -267,6 +267,8 @@ export interface AgentState {
   readonly view: View;
   /** When the latest listing of any kind was answered. */
   readonly listedAt: MonoMs;
+  /** Why that listing told nothing, a sentence. */
+  readonly blind: string | undefined;
   readonly trust: Trust;
   /** The largest epoch known, and since when: a smaller one in an older listing is no evidence. */
   readonly known: {readonly epoch: Epoch; readonly learnedAt: MonoMs};
@@ -280,6 +282,10 @@ export interface AgentState {
   /** Start of the latest reading of everybody's heartbeats that was answered. */
   readonly heardAt: MonoMs | undefined;
   readonly wishes: Wishes;
+  /** Start of the latest reading of the wishes that was answered. */
+  readonly wishedAt: MonoMs | undefined;
+  /** When a wish last opened the way for everybody at once (a pause ended, an owner was stated dead): ranks wait from then on. */
+  readonly openedAt: MonoMs;
   readonly proofs: readonly Proof[];
   readonly ownRecord: OwnRecord;
   /** When a heartbeat of ours last got out. */

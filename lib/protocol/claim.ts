@@ -73,7 +73,8 @@ export function judge(s: AgentState, now: MonoMs): Verdict {
   const chance = chanceOf(s, name);
   const gate = Math.max(chance.at, earliest(s, chance.basis));
   const deaf = now >= after(monoMs(gate), DEAF_POLLS * s.self.timing.pollIntervalMs);
-  const informed = s.heardAt !== undefined && s.heardAt >= knownSince(s, chance);
+  const since = knownSince(s, chance);
+  const informed = s.heardAt !== undefined && s.heardAt >= since && s.wishedAt !== undefined && s.wishedAt >= since;
   const waiting = `following ${owner(name)}: epoch ${name.epoch} is ${name.kind}`;
   if (now < gate) return {kind: 'later', at: monoMs(gate), because: waiting};
   if (!informed && !deaf && chance.basis !== 'local') {
@@ -142,7 +143,9 @@ const provenLocally = (s: AgentState, name: LockName): boolean =>
 /** A node that has just started, or whose polling had a gap, listens before it claims; local proof needs the record to have stood still. */
 function earliest(s: AgentState, basis: ClaimBasis): MonoMs {
   if (basis === 'local') return s.ownRecord.kind === 'mine' ? s.startedAt : monoMs(Number.MAX_SAFE_INTEGER);
-  return s.listenUntil ?? after(s.startedAt, MUTE_POLLS * s.self.timing.pollIntervalMs);
+  const listened = s.listenUntil ?? after(s.startedAt, MUTE_POLLS * s.self.timing.pollIntervalMs);
+  // What opened the way for everybody at once must not make everybody forget its turn.
+  return monoMs(Math.max(listened, s.openedAt));
 }
 
 function myRank(s: AgentState, name: LockName, now: MonoMs): number | undefined {

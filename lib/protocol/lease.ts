@@ -25,17 +25,17 @@ export function onRenamed(s: AgentState, input: AgentInput & {type: 'renamed'}, 
 }
 
 function succeeded(s: AgentState, call: RenameCall, at: {askedAt: MonoMs; answeredAt: MonoMs}, out: AgentEffect[]): AgentState {
-  const learned = learn(
-    {...s, view: {name: call.to, text: formatLockName(call.to), firstSeenAt: at.answeredAt, askedAt: at.answeredAt}},
-    call.to,
-    at.answeredAt,
-  );
+  // A listing may have shown a later epoch while the reply was under way.
+  const overtaken = call.to.epoch < s.known.epoch;
+  const made = {name: call.to, text: formatLockName(call.to), firstSeenAt: at.answeredAt, askedAt: at.answeredAt};
+  const learned = overtaken ? s : learn({...s, view: made}, call.to, at.answeredAt);
   if (call.to.kind === 'free') return released(learned, call.to, at.answeredAt, out);
   if (call.op === 'claim' && !call.noted) noteClaim(call, call.to, at.answeredAt, out);
   // (B) In a store that is not the one we knew, success extends nothing.
-  const renewedAt = s.trust.kind === 'wrong' || call.to.epoch < s.known.epoch ? undefined : at.askedAt;
+  const renewedAt = s.trust.kind === 'wrong' || overtaken ? undefined : at.askedAt;
   const {lease} = learned;
-  if (lease.kind === 'givingAway') return {...learned, lease: {...lease, name: call.to, inDoubt: false}};
+  if (lease.kind === 'givingAway')
+    return hurry({...learned, lease: {...lease, name: call.to, inDoubt: false}}, 'renew', at.answeredAt);
   const owned: Owned =
     lease.kind === 'owned' && lease.name.epoch === call.to.epoch
       ? {...lease, name: call.to, inDoubt: false, renewedAt: renewedAt ?? lease.renewedAt}
@@ -80,11 +80,11 @@ function learn(s: AgentState, name: LockName, now: MonoMs): AgentState {
 export function onListed(s: AgentState, input: AgentInput & {type: 'listed'}, now: MonoMs, out: AgentEffect[]): AgentState {
   const {listing, askedAt, answeredAt} = input;
   const listened = noteGap(vacate(s, 'watch', nextLook(s, askedAt, answeredAt)), answeredAt);
-  if (listing.kind === 'error') return {...listened, because: `the store cannot be read: ${listing.reason}`};
+  if (listing.kind === 'error') return blinded(listened, `the store cannot be read: ${listing.reason}`);
   if (listing.kind === 'notOurStore') return doubt(listened, listing.reason, now);
   const names = [...new Set(listing.names)].flatMap((text) => parseLockName(text) ?? []);
   const [name] = names;
-  if (!name) return {...listened, because: 'the lock directory shows no lock: nothing is known, looking again'};
+  if (!name) return blinded(listened, 'the lock directory shows no lock: nothing is known, looking again');
   if (names.length > 1) return doubt(listened, `the lock directory holds ${names.length} locks`, now);
   if (askedAt < s.renamedAt) return listened;
   if (name.epoch < s.known.epoch) {
@@ -95,6 +95,8 @@ export function onListed(s: AgentState, input: AgentInput & {type: 'listed'}, no
   const seen = learn(believe(see(listened, name, askedAt, answeredAt)), name, answeredAt);
   return reactToName(seen, name, answeredAt, out);
 }
+
+const blinded = (s: AgentState, because: string): AgentState => ({...s, blind: because, because});
 
 const nextLook = (s: AgentState, askedAt: MonoMs, answeredAt: MonoMs): MonoMs =>
   after(askedAt, answeredAt < s.hintedUntil ? HINTED_POLL_MS : s.self.timing.pollIntervalMs);
@@ -107,7 +109,7 @@ function noteGap(s: AgentState, answeredAt: MonoMs): AgentState {
   const {pollIntervalMs} = s.self.timing;
   const gap = answeredAt - s.listedAt > LISTEN_POLLS * pollIntervalMs && s.listenUntil !== undefined;
   const listenUntil = gap ? after(answeredAt, LISTEN_POLLS * pollIntervalMs) : s.listenUntil;
-  return {...s, listedAt: answeredAt, listenUntil};
+  return {...s, listedAt: answeredAt, blind: undefined, listenUntil};
 }
 
 const isOlderThanMine = (s: AgentState, name: LockName): boolean =>
@@ -120,8 +122,8 @@ function see(s: AgentState, name: LockName, askedAt: MonoMs, answeredAt: MonoMs)
   const text = formatLockName(name);
   const same = text === s.view.text;
   const view = {name, text, askedAt, firstSeenAt: same ? s.view.firstSeenAt : answeredAt};
-  // Who may follow is asked for at once when the lock becomes free.
-  return !same && name.kind === 'free' ? hurry({...s, view}, 'hear', answeredAt) : {...s, view};
+  // Who may follow, and whom the operator wants, is asked for at once when the lock becomes free.
+  return !same && name.kind === 'free' ? hurry(hurry({...s, view}, 'hear', answeredAt), 'wish', answeredAt) : {...s, view};
 }
 
 /** (R) Ours: owned, but nothing is extended. The name we renamed from: nothing is known. Any other: lost. */
@@ -165,7 +167,7 @@ export function giveAway(s: AgentState, because: string, now: MonoMs, out: Agent
   if (s.lease.kind !== 'owned') return s;
   const told = zero(s, s.lease.name, now, out);
   const lease: GivingAway = {kind: 'givingAway', name: s.lease.name, inDoubt: s.lease.inDoubt, because, zeroed: told.attempt};
-  return {...told, lease, because: `giving the lease away: ${because}`};
+  return hurry({...told, lease, because: `giving the lease away: ${because}`}, 'renew', now);
 }
 
 /** Renews what is owned and releases what is given away, when the lane is free and what is there has been looked at. */

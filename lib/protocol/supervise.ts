@@ -3,7 +3,7 @@ import type {AgentEffect, AgentState} from './agent-state.ts';
 import type {GuardianReport} from './guardian-machine.ts';
 import {onAcknowledged} from './guardian-link.ts';
 import {giveAway, leaseEnd} from './lease.ts';
-import {stopAt} from './timing.ts';
+import {killAt, stopAt} from './timing.ts';
 import {after, type MonoMs} from './words.ts';
 
 /** For how many lease timeouts a node that gave up its lease stands back for others. */
@@ -101,7 +101,7 @@ export function superviseLease(s: AgentState, now: MonoMs, out: AgentEffect[]): 
   const why = reasonToGiveAway(s);
   if (why !== undefined) return giveAway(s, why, now, out);
   const s1 = forgiveOldFailures(s, now);
-  if (!s1.self.hasService) return {...s1, insists: s1.insists && leaseEnd(s.lease) <= now};
+  if (!s1.self.hasService) return superviseHolding(s1, now, out);
   switch (s1.service.kind) {
     case 'backoff':
       return now >= s1.service.until ? letGoIfIdle({...s1, service: {kind: 'down'}}, now, out) : letGoIfIdle(s1, now, out);
@@ -118,10 +118,21 @@ export function superviseLease(s: AgentState, now: MonoMs, out: AgentEffect[]): 
   }
 }
 
+/** For a node without a service holding is running; a lease that is over whenever its renewal is answered is not held. */
+function superviseHolding(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
+  if (s.lease.kind !== 'owned') return s;
+  if (now >= killAt(leaseEnd(s.lease), s.self.timing)) return letGoIfIdle(idle(s, now), now, out);
+  return {...s, insists: false, lease: {...s.lease, idleSince: undefined}};
+}
+
 function reasonToGiveAway(s: AgentState): string | undefined {
   if (s.ending && !s.ending.keepService) return s.ending.because;
   const {mode} = s.settings;
   if (mode === 'hot_backup' || mode === 'disabled') return `mode ${mode} never holds a lease`;
+  // An adopted lease keeps the T of its name; this node's own S and d may not fit into it.
+  const {stopTimeoutMs, safetyMarginMs, heartbeatIntervalMs} = s.self.timing;
+  if (s.lease.kind === 'owned' && s.lease.name.leaseTimeoutMs < stopTimeoutMs + safetyMarginMs + 3 * heartbeatIntervalMs)
+    return 'the adopted lease is too short for the timings of this node: a new one is needed';
   return undefined;
 }
 

@@ -1,8 +1,23 @@
 // The operator's wishes in the store: each names the epoch it is meant for, so a repeated or stale one does nothing.
-import type {AgentEffect, AgentState} from './agent-state.ts';
+import type {AgentEffect, AgentInput, AgentState, Wishes} from './agent-state.ts';
+import {vacate} from './lanes.ts';
 import {giveAway} from './lease.ts';
 import {electable} from './peers.ts';
-import type {MonoMs, NodeId} from './words.ts';
+import {after, type MonoMs, type NodeId} from './words.ts';
+
+/** How soon the wishes are read again after a reading that was under way when the lock became free, ms. */
+const REREAD_MS = 10;
+
+export function onWished(s: AgentState, {wishes, askedAt, answeredAt}: AgentInput & {type: 'wished'}): AgentState {
+  const outrun = wishes !== undefined && s.view.name?.kind === 'free' && askedAt < s.view.firstSeenAt;
+  const idle = vacate(s, 'wish', outrun ? after(answeredAt, REREAD_MS) : after(askedAt, s.self.timing.pollIntervalMs));
+  if (wishes === undefined) return idle;
+  return {...idle, wishes, wishedAt: askedAt, openedAt: opens(s.wishes, wishes) ? answeredAt : s.openedAt};
+}
+
+const opens = (before: Wishes, now: Wishes): boolean =>
+  (before.paused && !now.paused) ||
+  now.statements.some(({epoch, owner}) => !before.statements.some((said) => said.epoch === epoch && said.owner === owner));
 
 /** The owner carries out a switchover of its own epoch, and clears away the wishes that time has overtaken. */
 export function obeyWishes(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {

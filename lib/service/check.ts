@@ -1,7 +1,4 @@
 // One check of a running service: what it asks, how often, and what it says.
-import {probeCommand} from './command-check.ts';
-import {probeHttp} from './http-check.ts';
-import {probeTcp} from './tcp-check.ts';
 
 interface Pace {
   /** From the end of one check to the start of the next, ms; more often until the service is ready. */
@@ -44,16 +41,3 @@ export interface Outcome {
 
 /** Runs the check once: never rejects, ends within its timeout, and when `signal` is aborted ends at once. */
 export type Probe = (signal: AbortSignal) => Promise<Outcome>;
-
-export function createProbe(check: Check): Probe {
-  switch (check.kind) {
-    case 'http':
-      return (signal) => probeHttp(check, signal);
-    case 'tcp':
-      return (signal) => probeTcp(check, signal);
-    case 'command':
-      return probeCommand(check);
-    default:
-      return check satisfies never;
-  }
-}

@@ -1,6 +1,7 @@
 // Readiness and health of one run of the service: all checks side by side, each with its own pace, none twice at once.
 import {setTimeout as sleep} from 'node:timers/promises';
-import {createProbe, type Check, type Outcome} from './check.ts';
+import type {Check, Outcome} from './check.ts';
+import {createProbe} from './probe.ts';
 
 export interface Readiness {
   /**
@@ -10,6 +11,8 @@ export interface Readiness {
    */
   start(run: number, onResult: (ok: boolean, because: string) => void): void;
   stop(): void;
+  /** A run that is being checked goes on with these checks; one that was ready stays so until they fail too often. */
+  configure(checks: readonly Check[]): void;
 }
 
 /** Until the service is ready it is asked this soon again, and each time a little later, ms: starts should not wait for a period. */
@@ -17,20 +20,37 @@ const FIRST_WAIT_MS = 50;
 const WAIT_GROWTH = 1.4;
 const LONGEST_WAIT_MS = 1_000;
 
+interface Run {
+  readonly onResult: (ok: boolean, because: string) => void;
+  ready: boolean;
+  /** What was reported last. */
+  said: string | undefined;
+}
+
 /** Without any check a service is ready as soon as it is started. */
-export function createReadiness(checks: readonly Check[]): Readiness {
-  let current: AbortController | undefined;
-  function stop(): void {
-    current?.abort();
-    current = undefined;
+export function createReadiness(initial: readonly Check[]): Readiness {
+  let checks = initial;
+  let run: Run | undefined;
+  let watching = new AbortController();
+
+  function watchAnew(): void {
+    watching.abort();
+    watching = new AbortController();
+    if (run) watch(checks, run, watching.signal);
   }
+
   return {
-    stop,
     start(_run, onResult) {
-      stop();
-      const controller = new AbortController();
-      current = controller;
-      watch(checks, controller.signal, onResult);
+      run = {onResult, ready: false, said: undefined};
+      watchAnew();
+    },
+    stop() {
+      run = undefined;
+      watchAnew();
+    },
+    configure(next) {
+      checks = next;
+      watchAnew();
     },
   };
 }
@@ -41,24 +61,25 @@ interface Standing {
   failedInARow: number;
 }
 
-function watch(checks: readonly Check[], signal: AbortSignal, onResult: (ok: boolean, because: string) => void): void {
+function watch(checks: readonly Check[], run: Run, signal: AbortSignal): void {
   const standings = checks.map((): Standing => ({outcome: undefined, failedInARow: 0}));
-  let ready = false;
-  let said: string | undefined;
+
+  function say(ok: boolean, because: string): void {
+    const words = `${ok} ${because}`;
+    if (words === run.said) return;
+    run.said = words;
+    run.ready ||= ok;
+    run.onResult(ok, because);
+  }
 
   function judge(): void {
     const failing = checks.flatMap(({failures}, index) => {
       const {outcome, failedInARow} = standings[index] ?? {outcome: undefined, failedInARow: 0};
-      const bad = ready ? failedInARow > failures : outcome?.ok !== true;
+      const bad = run.ready ? failedInARow > failures : outcome?.ok !== true;
       return bad ? [outcome?.because ?? 'a check has not ended yet'] : [];
     });
-    const ok = failing.length === 0;
-    const because = ok ? 'every check passes' : [...new Set(failing)].join('; ');
-    const words = `${ok} ${because}`;
-    if (words === said) return;
-    said = words;
-    ready ||= ok;
-    onResult(ok, because);
+    if (failing.length === 0) say(true, 'every check passes');
+    else say(false, [...new Set(failing)].join('; '));
   }
 
   function note(standing: Standing, outcome: Outcome): void {
@@ -69,7 +90,7 @@ function watch(checks: readonly Check[], signal: AbortSignal, onResult: (ok: boo
 
   if (checks.length === 0) {
     queueMicrotask(() => {
-      if (!signal.aborted) onResult(true, 'there are no checks: ready as soon as it is started');
+      if (!signal.aborted) say(true, 'there are no checks: ready as soon as it is started');
     });
     return;
   }
@@ -79,7 +100,7 @@ function watch(checks: readonly Check[], signal: AbortSignal, onResult: (ok: boo
       void repeat(
         check,
         signal,
-        () => ready,
+        () => run.ready,
         (outcome) => note(standing, outcome),
       );
   }

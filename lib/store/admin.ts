@@ -35,10 +35,17 @@ export async function requestSwitchover(
 /**
  * States that the owner of the present epoch is dead, after having looked that its lock name stands still.
  * @param watch longer than the owner's heartbeat interval in all.
+ * @param successor who is to follow: everybody knows that before the statement opens the way.
  * @returns the epoch that the statement is about.
  * @throws HaError cluster.noSuch if `owner` does not hold the lock; cluster.refused if the lock still changes; store.*.
  */
-export async function stateOwnerDead(paths: StorePaths, owner: NodeId, watch: Watch, by: string): Promise<Epoch> {
+export async function stateOwnerDead(
+  paths: StorePaths,
+  owner: NodeId,
+  watch: Watch,
+  by: string,
+  successor?: NodeId,
+): Promise<Epoch> {
   const {storeId} = await requireIdentity(paths);
   const names = await lockNames(paths, storeId);
   const parsed = names.flatMap((name) => parseLockName(name) ?? []);
@@ -62,6 +69,7 @@ export async function stateOwnerDead(paths: StorePaths, owner: NodeId, watch: Wa
       {message: `the statement was refused: ${reason}`, hint: `stop ${owner} first, or use "ha-agent switchover"`},
     );
   }
+  if (successor !== undefined) await requestSwitchover(paths, {epoch: name.epoch, to: successor}, by);
   await place(paths, {kind: 'statement', epoch: name.epoch, owner}, by);
   return name.epoch;
 }

@@ -39,18 +39,7 @@ export function fakeAgent(state: NodeState = 'MASTER'): FakeAgent {
   let status: Status = initial(state);
 
   function become(next: NodeState, because: string): void {
-    const own = status.nodes.map((one) => (one.nodeId === 'n1' ? {...one, state: next, because} : one));
-    const masterId = next === 'MASTER' ? 'n1' : status.masterId === 'n1' ? 'n2' : status.masterId;
-    status = {
-      ...status,
-      state: next,
-      because,
-      masterId,
-      masterUri: masterId === null ? null : `http://${masterId}.example:8081/`,
-      leaseLeftMs: next === 'MASTER' ? 30_000 : null,
-      nodes: own.map((one) => (one.nodeId === 'n2' ? {...one, state: masterId === 'n2' ? 'MASTER' : 'STANDBY'} : one)),
-      stateHistory: [{state: next, timestamp: STARTED + 9_000}, ...status.stateHistory],
-    };
+    status = changed(status, next, because);
     agent.emit('state', because);
   }
 
@@ -63,16 +52,9 @@ export function fakeAgent(state: NodeState = 'MASTER'): FakeAgent {
     async setMode(mode) {
       const before = status.state;
       if (mode === 'disabled') throw new Refused('a node that shares a store cannot be disabled');
-      const next: Record<Mode, NodeState> = {
-        auto: before,
-        master: 'MASTER',
-        standby: 'STANDBY',
-        hot_standby: 'HOT_STANDBY',
-        hot_backup: 'HOT_BACKUP',
-        disabled: 'FAILED',
-      };
+      const next = stateIn(mode, before);
       status = {...status, mode};
-      if (next[mode] !== before) become(next[mode], `mode ${mode} was asked for`);
+      if (next !== before) become(next, `mode ${mode} was asked for`);
       return before;
     },
     async setPriority(priority) {
@@ -111,6 +93,34 @@ export function fakeAgent(state: NodeState = 'MASTER'): FakeAgent {
     isShutDown: () => status.shuttingDown,
   };
   return agent;
+}
+
+/** Mastership goes to n2 when n1 gives it up. */
+function changed(status: Status, state: NodeState, because: string): Status {
+  const own = status.nodes.map((one) => (one.nodeId === 'n1' ? {...one, state, because} : one));
+  const masterId = state === 'MASTER' ? 'n1' : status.masterId === 'n1' ? 'n2' : status.masterId;
+  return {
+    ...status,
+    state,
+    because,
+    masterId,
+    masterUri: masterId === null ? null : `http://${masterId}.example:8081/`,
+    leaseLeftMs: state === 'MASTER' ? 30_000 : null,
+    nodes: own.map((one) => (one.nodeId === 'n2' ? {...one, state: masterId === 'n2' ? 'MASTER' : 'STANDBY'} : one)),
+    stateHistory: [{state, timestamp: STARTED + 9_000}, ...status.stateHistory],
+  };
+}
+
+function stateIn(mode: Mode, before: NodeState): NodeState {
+  const states: Record<Mode, NodeState> = {
+    auto: before,
+    master: 'MASTER',
+    standby: 'STANDBY',
+    hot_standby: 'HOT_STANDBY',
+    hot_backup: 'HOT_BACKUP',
+    disabled: 'FAILED',
+  };
+  return states[mode];
 }
 
 function initial(state: NodeState): Status {

@@ -91,6 +91,8 @@ export function makeCheckers(getWorld: () => World): Checkers {
       const [old, next] = [parseLockName(from), parseLockName(to)];
       if (!old || !next) return fail('names', `${from} -> ${to} by ${who}`);
       if (next.epoch < old.epoch || (next.epoch < largest && !w.server.tampered)) fail('epoch grows', `${from} -> ${to} by ${who}`);
+      if (old.kind === 'held' && next.kind === 'held' && old.epoch === next.epoch && old.leaseTimeoutMs !== next.leaseTimeoutMs)
+        fail('T stays', `${from} -> ${to} by ${who}`);
       largest = Math.max(largest, next.epoch);
       w.log.add(w.clock.now, 'server', to);
       checkServices();
@@ -129,7 +131,8 @@ export function makeCheckers(getWorld: () => World): Checkers {
     },
     agentStepped: (agent, before) => {
       const w = getWorld();
-      if (agent.state.trust.kind === 'wrong' && before.trust.kind !== 'wrong' && !w.plan.faults.some(({kind}) => STORE_FAULTS.includes(kind)))
+      const alarm = agent.state.trust.kind === 'wrong' && before.trust.kind !== 'wrong';
+      if (alarm && !agent.host.weather.unmounted && !w.plan.faults.some(({kind}) => STORE_FAULTS.includes(kind)))
         fail('trust', `${agent.host.name}: ${agent.state.trust.reason}`);
       checkMasters(w, agent, before, fail);
     },
@@ -149,7 +152,11 @@ export function makeCheckers(getWorld: () => World): Checkers {
         noteRelease(from);
         checkRelease(agent, fail);
       }
-      if (agent.state.rename?.basis === 'local') checkLocalProof(agent, from, fail);
+      if (op !== 'claim') return;
+      if (agent.state.trust.kind !== 'fine') fail('B', `${agent.host.name} claims ${from} in a store that it doubts`);
+      const basis = agent.state.rename?.basis;
+      if (basis === 'local') checkLocalProof(agent, from, fail);
+      if (basis === 'statement' || basis === 'fence') checkOwnerDead(getWorld(), from, fail);
     },
     renameReturned: (agent, {to}, outcome, askedAt) => {
       const name = parseLockName(to);
@@ -207,4 +214,13 @@ function checkLocalProof(agent: AgentProc, from: string, fail: Fail): void {
   if (!instance || !host.instances.includes(instance) || instance === agent.instance) fail('proof', `${host.name} claims ${from} by local proof`);
   const others = host.guardians.filter((guardian) => guardian !== agent.channel?.guardian);
   if (others.length > 0 || host.runs.some((run) => run.alive)) fail('proof', `${host.name} claims ${from} while the old guardian or service lives`);
+}
+
+/** What replaces the wait must be true of the very instance that holds the name. */
+function checkOwnerDead(w: World, from: string, fail: Fail): void {
+  const instance = parseLockName(from)?.writer?.instanceId;
+  const home = w.hosts.find((host) => instance !== undefined && host.instances.includes(instance));
+  if (!home || !instance) return;
+  const guardian = home.guardians.some(({state}) => state.instances.includes(instance));
+  if (home.agent?.instance === instance || guardian) fail('proof', `${from} is claimed without the wait, but its owner lives`);
 }

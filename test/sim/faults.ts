@@ -29,6 +29,7 @@ function process(w: World, host: Host, {kind, durationMs, x}: Fault): boolean {
   switch (kind) {
     case 'crashAgent':
       if (agent) killAgentProc(w, agent, 'kill -9');
+      if (x < 0.5) restartLater(w, host, 2 * x * x * host.timing.leaseTimeoutMs);
       return true;
     case 'crashGuardian':
       for (const guardian of [...host.guardians]) killGuardianProc(w, guardian, 'kill -9');
@@ -59,9 +60,6 @@ function process(w: World, host: Host, {kind, durationMs, x}: Fault): boolean {
       return true;
     case 'closeChannel':
       if (agent?.channel) closeChannel(w, agent.channel);
-      return true;
-    case 'retime':
-      host.timing = w.rng.pick(w.plan.nodes).timing;
       return true;
     case 'clone':
       if (!w.hosts.some(({name}) => name === `${host.name}'`)) clone(w, host, x);
@@ -104,6 +102,8 @@ export function start(w: World, host: Host, replace: boolean): void {
     if (!replace) return;
     killAgentProc(w, host.agent, 'killed by --replace');
   }
+  // A configuration may change between two starts.
+  if (w.faults && w.rng.chance(0.3)) host.timing = w.rng.pick(w.plan.nodes).timing;
   startAgentProc(w, host);
 }
 
@@ -168,7 +168,7 @@ function weather(w: World, host: Host, {kind, durationMs, x}: Fault): boolean {
     case 'errors':
       return during({errors: x}, {errors: 0});
     case 'between':
-      return during({betweenAgent: 0.1 * x, betweenGuardian: x < 0.5 ? 0.05 * x : 0}, {betweenAgent: 0, betweenGuardian: 0});
+      return during({betweenAgent: 0.2 * x, betweenGuardian: x < 0.5 ? 0.05 * x : 0}, {betweenAgent: 0, betweenGuardian: 0});
     case 'unmount':
       return during({unmounted: true}, {unmounted: false});
     case 'hangLane': {
@@ -264,8 +264,8 @@ function tamper(w: World, kind: 'rollback' | 'doubled', x: number, durationMs: n
   server.names = kind === 'doubled' ? [...right, back] : [back];
   const undo = (): void => {
     // Renewed meanwhile, where that was possible.
-    const movedOn = !server.names.includes(back) && kind === 'rollback';
-    if (!movedOn) server.names = kind === 'doubled' ? server.names.filter((text) => text !== back) : right;
+    if (kind === 'doubled') server.names = server.names.slice(0, 1);
+    else if (server.names.includes(back)) server.names = right;
     server.tampered = false;
     w.log.add(w.clock.now, 'server', `is put right: ${server.names.join(' ')}`);
   };

@@ -61,7 +61,7 @@ function stateTruth(w: World): void {
   if (lock?.kind !== 'held' || !lock.writer) return;
   const {nodeId: owner, instanceId} = lock.writer;
   const home = w.hosts.find((host) => host.instances.includes(instanceId));
-  if (w.said.length > 0 && w.rng.chance(0.3)) {
+  if (w.said.length > 0 && w.rng.chance(0.5)) {
     w.server.wishes = {...w.server.wishes, statements: [...w.server.wishes.statements, w.rng.pick(w.said)]};
     return;
   }

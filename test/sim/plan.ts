@@ -50,7 +50,6 @@ export type FaultKind =
   | 'hint'
   | 'priority'
   | 'closeChannel'
-  | 'retime'
   | 'clone';
 
 export interface Fault {
@@ -72,6 +71,8 @@ export interface Plan {
   readonly healAtMs: number;
   /** The clone of a machine takes the other boot id for a proof that its original is dead; nothing else goes wrong then. */
   readonly falseProof: boolean;
+  /** A node whose way to the store stays too slow to serve, also after the healing. */
+  readonly lame: number | undefined;
 }
 
 export const QUICK: Timing = {...DEFAULT_TIMING, leaseTimeoutMs: 6_000, stopTimeoutMs: 1_500, safetyMarginMs: 1_000};
@@ -93,14 +94,14 @@ const KINDS: readonly (readonly [FaultKind, number])[] = [
   ['renameTrouble', 7],
   ['listTrouble', 7],
   ['errors', 3],
-  ['between', 5],
+  ['between', 6],
   ['serverDown', 2],
   ['beatsStalled', 3],
   ['unmount', 2],
   ['lockGone', 1],
   ['rollback', 1],
   ['doubled', 1],
-  ['badService', 4],
+  ['badService', 8],
   ['unfit', 2],
   ['pause', 3],
   ['switchover', 6],
@@ -112,14 +113,13 @@ const KINDS: readonly (readonly [FaultKind, number])[] = [
   ['hint', 2],
   ['priority', 1],
   ['closeChannel', 2],
-  ['retime', 2],
   ['clone', 1],
 ];
 
 export function makePlan(seed: number): Plan {
   const rng = makeRng(seed, 'plan');
   const base = rng.pick([QUICK, QUICK, QUICK, MIDDLE, DEFAULT_TIMING]);
-  const mixed = rng.chance(0.25);
+  const mixed = rng.chance(0.35);
   const count = rng.pick([2, 2, 3, 3, 3, 4, 5]);
   const ids = pickIds(rng, count);
   const timings = ids.map(() => (mixed ? rng.pick([QUICK, MIDDLE, base]) : base));
@@ -133,7 +133,7 @@ export function makePlan(seed: number): Plan {
       priority: rng.chance(0.15) ? rng.int(-1, 2) : 0,
       mode: i === 0 || rng.chance(0.85) ? 'auto' : rng.pick(['standby', 'hot_standby', 'hot_backup', 'master']),
       hasService: !electors,
-      graceMs: rng.chance(0.25) ? rng.int(500, timing.leaseTimeoutMs) : 0,
+      graceMs: rng.chance(0.4) ? rng.int(500, timing.leaseTimeoutMs) : 0,
       drift: rng.real(-0.2, 0.2) * marginRatio,
       startsAtMs: rng.chance(0.7) ? rng.real(0, 500) : rng.real(0, 15_000),
     };
@@ -142,7 +142,9 @@ export function makePlan(seed: number): Plan {
   const virgin = rng.chance(0.8) ? 'free' : 'held';
   const falseProof = rng.chance(0.04);
   const faults = falseProof ? cloneOnly(rng, count, healAtMs) : makeFaults(rng, count, healAtMs, base);
-  return {seed, nodes, virgin, faults, healAtMs, falseProof};
+  const lame = rng.chance(0.1) && nodes.filter(({mode}) => mode === 'auto').length > 1 ? rng.int(0, count - 1) : undefined;
+  const others = nodes.filter(({mode}, i) => mode === 'auto' && i !== lame);
+  return {seed, nodes, virgin, faults, healAtMs, falseProof, lame: others.length > 0 ? lame : undefined};
 }
 
 const cloneOnly = (rng: Rng, nodes: number, healAtMs: number): Fault[] =>

@@ -12,7 +12,7 @@ const PASSIVE_RETRY_MS = 1_500;
 export function startRun(w: World, guardian: GuardianProc, run: number, epoch: number, tell: TellGuardian): void {
   const {host} = guardian;
   const {service, rng} = host;
-  const chance = (p: number): boolean => w.faults && rng.chance(p);
+  const chance = (p: number): boolean => p === 1 || (w.faults && rng.chance(p));
   const created: ServiceRun = {
     run,
     epoch,
@@ -42,7 +42,7 @@ export function startRun(w: World, guardian: GuardianProc, run: number, epoch: n
   });
   if (chance(service.crash)) {
     w.clock.after(rng.real(10, 8_000), () => {
-      fail(w, created, 'exit status 1', tell);
+      if (w.faults) fail(w, created, 'exit status 1', tell);
     });
   }
 }

@@ -162,18 +162,17 @@ export function callReadWishes(w: World, host: Host, reply: (wishes: Wishes | un
 
 /** There, execution, and back; whatever stands in the way is waited out. */
 function trip<T>(w: World, host: Host, lane: LaneName, execute: () => T, reply: (result: T) => void): void {
-  const [low, high] = host.weather.delayMs;
   const arrive = (): void => {
     whenReachable(w, host, lane, () => {
       const result = execute();
-      pass(w, host.rng.real(low, high), () => {
+      pass(w, host.rng.real(...host.weather.delayMs), () => {
         whenReachable(w, host, lane, () => {
           reply(result);
         });
       });
     });
   };
-  pass(w, host.rng.real(low, high), arrive);
+  pass(w, host.rng.real(...host.weather.delayMs), arrive);
 }
 
 /** A long way ends with the healing, a short one by itself. */

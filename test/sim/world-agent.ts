@@ -94,7 +94,10 @@ function carryOut(w: World, agent: AgentProc): void {
   for (let effect = agent.todo.shift(); effect; effect = agent.todo.shift()) {
     perform(w, agent, effect);
     if (!agent.alive) return;
-    if (!w.faults || weather.betweenAgent === 0 || agent.todo.length === 0 || !rng.chance(weather.betweenAgent)) continue;
+    if (!w.faults || weather.betweenAgent === 0 || agent.todo.length === 0) continue;
+    // The moment before the word that starts a service is the most dangerous one.
+    const risk = agent.todo[0]?.type === 'startService' ? 4 : 1;
+    if (!rng.chance(risk * weather.betweenAgent)) continue;
     if (rng.chance(0.4)) {
       killAgentProc(w, agent, 'between two effects');
       return;

@@ -129,6 +129,7 @@ export function heal(w: World): void {
   w.late.clear();
   for (const host of w.hosts) {
     Object.assign(host.weather, fineWeather());
+    if (isLame(w, host)) host.weather.delayMs = [0.48 * host.timing.leaseTimeoutMs, 0.6 * host.timing.leaseTimeoutMs];
     Object.assign(host.service, GOOD_SERVICE);
     // What hangs in its start gets ready at last.
     for (const run of host.runs) if (run.readyAt === Infinity) run.readyAt = w.clock.now + 500;
@@ -139,6 +140,8 @@ export function heal(w: World): void {
   }
   wake(server);
 }
+
+export const isLame = (w: World, host: Host): boolean => w.plan.lame !== undefined && w.hosts[w.plan.lame] === host;
 
 export function setFit(w: World, host: Host, fit: boolean): void {
   if (host.fit === fit) return;

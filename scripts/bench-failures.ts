@@ -1,0 +1,212 @@
+// The benchmarks of a change of master: the agent killed, a switchover, and everything killed at once; timed by what the services wrote.
+import {spawn} from 'node:child_process';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {parseKept} from '../lib/agent/earlier.ts';
+import {readLocalState} from '../lib/agent/local-state.ts';
+import {findMarked} from '../lib/guardian/record.ts';
+import {parseLockName} from '../lib/protocol/lock-name.ts';
+import {storePaths} from '../lib/store/paths.ts';
+import {agentPid, closeCluster, launch, openCluster, settle, type BenchCluster, type BenchNode} from './bench-cluster.ts';
+import {untilAnswered} from './bench-http.ts';
+import {figuresOf, type Row} from './bench-result.ts';
+import {nowMs, overlapMs, readRuns, type ServiceRun} from './bench-witness.ts';
+import {AGENT} from './cluster-places.ts';
+
+export interface Bench {
+  /** Fires when the user has had enough: what has been measured so far counts. */
+  readonly signal: AbortSignal;
+  readonly runs: number;
+  readonly say: (text: string) => void;
+}
+
+const NODES = 3;
+const ANSWER_LIMIT_MS = 60_000;
+
+/** kill -9 of the master's agent alone. */
+export async function measureKill(bench: Bench): Promise<readonly Row[]> {
+  return withCluster(bench, [], async (cluster) => {
+    const values = await repeat(bench, async () => {
+      const master = await settleSomewhen(cluster, bench.signal);
+      const pid = await agentPid(master);
+      const killedAt = nowMs();
+      process.kill(pid, 'SIGKILL');
+      const next = await nextAnswer(cluster, master, killedAt, bench.signal);
+      await launch(cluster, master);
+      return next.answer - killedAt;
+    });
+    const overlap = overlapMs(await readRuns(cluster.witness));
+    const reached = figuresOf(values).median < 1_000 && overlap === 0;
+    return [row('kill -9 of the agent: until the service answers elsewhere', values, 'median under 1 s', reached, overlap)];
+  });
+}
+
+/** A planned change: how long the service is away beyond its own stop and start. */
+export async function measureSwitchover(bench: Bench): Promise<readonly Row[]> {
+  return withCluster(bench, [], async (cluster) => {
+    const aways: number[] = [];
+    const values = await repeat(bench, async () => {
+      const master = await settleSomewhen(cluster, bench.signal);
+      const target = cluster.nodes.find((node) => node !== master);
+      const askedAt = nowMs();
+      const done = runAgent(['switchover', '--to', target?.nodeId ?? '', '--persistenceDir', cluster.store], bench.signal);
+      const [next] = await Promise.all([nextAnswer(cluster, master, askedAt, bench.signal), done]);
+      const old = (await readRuns(cluster.witness)).findLast((run) => run.node === master.nodeId);
+      const {term, end} = old ?? {};
+      if (term === undefined || end === undefined || next.listening === undefined)
+        throw new Error('the services did not write it all');
+      aways.push(next.answer - term);
+      return next.answer - term - (end - term) - (next.listening - next.begin);
+    });
+    const overlap = overlapMs(await readRuns(cluster.witness));
+    return [
+      row(
+        "switchover: without service, beyond the service's own stop and start",
+        values,
+        'each under 0.5 s',
+        figuresOf(values).max < 500 && overlap === 0,
+        overlap,
+      ),
+      row('switchover: without service in all', aways, '', undefined, overlap),
+    ];
+  });
+}
+
+export interface CrashCase {
+  /** T, ms. */
+  readonly leaseTimeoutMs: number;
+  readonly options: readonly string[];
+}
+
+/** Agent, guardian and service killed by one command, as if the host had gone: the silence has to be waited out. */
+export async function measureCrash(bench: Bench, {leaseTimeoutMs, options}: CrashCase): Promise<readonly Row[]> {
+  return withCluster(bench, options, async (cluster) => {
+    const sinceRenewal: number[] = [];
+    const values = await repeat(bench, async () => {
+      const master = await settleSomewhen(cluster, bench.signal);
+      const pids = await everyProcess(master);
+      const killedAt = nowMs();
+      await kill(pids);
+      const renewedAt = await lastRenewal(cluster);
+      const next = await nextAnswer(cluster, master, killedAt, bench.signal);
+      sinceRenewal.push(next.begin - renewedAt);
+      await launch(cluster, master);
+      return next.answer - killedAt;
+    });
+    const overlap = overlapMs(await readRuns(cluster.witness));
+    const {min, max} = figuresOf(values);
+    const [least, most] = [leaseTimeoutMs - 1_000, leaseTimeoutMs + 2_000];
+    const T = `T = ${leaseTimeoutMs / 1_000} s`;
+    const never = figuresOf(sinceRenewal).min >= leaseTimeoutMs && overlap === 0;
+    return [
+      inSeconds(
+        row(
+          `all killed at once, ${T}: from the last renewal to the start elsewhere`,
+          sinceRenewal,
+          `never under ${T}`,
+          never,
+          overlap,
+        ),
+      ),
+      inSeconds(
+        row(
+          `all killed at once, ${T}: until the service answers elsewhere`,
+          values,
+          `${least / 1_000} to ${most / 1_000} s`,
+          min >= least && max <= most,
+          overlap,
+        ),
+      ),
+    ];
+  });
+}
+
+const row = (what: string, values: readonly number[], wanted: string, reached: boolean | undefined, overlap: number): Row => {
+  return {what, wanted, unit: 'ms', values, reached: values.length === 0 ? undefined : reached, overlapMs: overlap};
+};
+
+const inSeconds = (of: Row): Row => ({...of, unit: 's', values: of.values.map((ms) => ms / 1_000)});
+
+/** Whatever happens, nothing of it is left running. */
+async function withCluster<T>(bench: Bench, options: readonly string[], work: (cluster: BenchCluster) => Promise<T>): Promise<T> {
+  const cluster = await openCluster(NODES, options);
+  try {
+    return await work(cluster);
+  } finally {
+    const left = await closeCluster(cluster, new AbortController().signal);
+    if (left.length > 0) bench.say(`these processes could not be ended: ${left.join(' ')}`);
+  }
+}
+
+/** Ends early, with what there is, when the user has had enough. */
+async function repeat(bench: Bench, once: () => Promise<number>): Promise<readonly number[]> {
+  const values: number[] = [];
+  try {
+    while (values.length < bench.runs) {
+      values.push(await once());
+      bench.say(`run ${values.length} of ${bench.runs}: ${(values.at(-1) ?? 0).toFixed(1)} ms`);
+    }
+  } catch (error) {
+    if (!bench.signal.aborted) throw error;
+  }
+  return values;
+}
+
+/** At a random moment between two polls and two renewals, so that no run profits from the one before. */
+async function settleSomewhen(cluster: BenchCluster, signal: AbortSignal): Promise<BenchNode> {
+  const master = await settle(cluster, signal);
+  await untilAnswered([master.serviceUrl], ANSWER_LIMIT_MS, signal);
+  await sleep(1_000 * Math.random(), undefined, {signal});
+  return master;
+}
+
+type AnsweredRun = ServiceRun & {readonly answer: number};
+
+/** Asks the other nodes' services, and then believes what the one that answered has written. */
+async function nextAnswer(cluster: BenchCluster, old: BenchNode, since: number, signal: AbortSignal): Promise<AnsweredRun> {
+  const others = cluster.nodes.filter((node) => node !== old).map(({serviceUrl}) => serviceUrl);
+  await untilAnswered(others, ANSWER_LIMIT_MS, signal);
+  for (;;) {
+    const run = (await readRuns(cluster.witness)).find(({begin, answer}) => begin > since && answer !== undefined);
+    if (run?.answer !== undefined) return {...run, answer: run.answer};
+    await sleep(10, undefined, {signal});
+  }
+}
+
+/** Agent, guardian, and what carries the guardian's mark: launcher, holder and service. */
+async function everyProcess(node: BenchNode): Promise<readonly number[]> {
+  const record = parseKept(await readLocalState(node.stateDir).guardian())?.record;
+  if (!record) throw new Error(`${node.nodeId} has no guardian`);
+  return [...new Set([await agentPid(node), record.guardian.pid, ...findMarked(record.marker)])];
+}
+
+const kill = (pids: readonly number[]): Promise<void> => run('kill', ['-9', ...pids.map(String)]);
+
+const runAgent = (words: readonly string[], signal: AbortSignal): Promise<void> =>
+  run(process.execPath, [AGENT, ...words], signal);
+
+/** @throws with what it said, unless it ends with exit status 0. */
+function run(program: string, words: readonly string[], signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, {stdio: ['ignore', 'ignore', 'pipe'], ...(signal && {signal})});
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+    child.once('error', reject);
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${program} ${words.join(' ')}: ${said}`))));
+  });
+}
+
+/** The kernel stamps a file with the time of its last tick, which may lie this far back, ms. */
+const TICK_MS = 10;
+
+/** When the lock got its present name, at the latest, on the clock of the runs: a rename sets the change time of a file, by the wall clock. */
+async function lastRenewal(cluster: BenchCluster): Promise<number> {
+  const {root} = storePaths(cluster.store, 'default');
+  const lockDir = (await fs.readdir(root)).find((name) => name.startsWith('lock.'));
+  const directory = path.join(root, lockDir ?? '');
+  const names = (await fs.readdir(directory)).filter((name) => parseLockName(name)?.kind === 'held');
+  if (names.length !== 1) throw new Error(`the lock directory shows ${names.length} held locks`);
+  const {ctimeMs} = await fs.stat(path.join(directory, names[0] ?? ''));
+  return ctimeMs + TICK_MS - (Date.now() - nowMs());
+}

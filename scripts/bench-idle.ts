@@ -1,0 +1,139 @@
+// What a node costs that has nothing to do: processor, memory, and calls to the store, for a small and for a larger cluster.
+import {spawn} from 'node:child_process';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {parseKept} from '../lib/agent/earlier.ts';
+import {readLocalState} from '../lib/agent/local-state.ts';
+import {agentPid, closeCluster, openCluster, settle, type BenchCluster, type BenchNode} from './bench-cluster.ts';
+import type {Bench} from './bench-failures.ts';
+import type {Row} from './bench-result.ts';
+
+const SIZES = [3, 6] as const;
+/** What happens in the first minute is starting, not idling. */
+const WARM_UP_MS = 60_000;
+const WATCH_MS = 60_000;
+const TRACE_MS = 30_000;
+/** Of /proc/PID/stat, everywhere on Linux. */
+const TICKS_PER_SECOND = 100;
+
+export async function measureIdle(bench: Bench): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  try {
+    for (const size of SIZES) rows.push(...(await measureSize(bench, size)));
+  } catch (error) {
+    if (!bench.signal.aborted) throw error;
+  }
+  return rows;
+}
+
+async function measureSize(bench: Bench, size: number): Promise<readonly Row[]> {
+  const cluster = await openCluster(size, []);
+  try {
+    const master = await settle(cluster, bench.signal);
+    bench.say(`${size} nodes: waiting for a minute, then watching for another`);
+    await sleep(WARM_UP_MS, undefined, {signal: bench.signal});
+    const standby = cluster.nodes.find((node) => node !== master) ?? master;
+    const costs = await watchCost([master, standby], bench.signal);
+    const of = `of ${size} nodes`;
+    const rows = [...costRows(`master ${of}`, costs[0]), ...costRows(`standby ${of}`, costs[1])];
+    const calls = await countStoreCalls(cluster, standby, bench);
+    if (calls !== undefined)
+      rows.push(rowOf(`standby ${of}: calls to the store`, 'at most 20 calls/s', 'calls/s', calls, calls <= 20));
+    return rows;
+  } finally {
+    await closeCluster(cluster, new AbortController().signal);
+  }
+}
+
+interface Cost {
+  readonly cpuPercent: number;
+  readonly megabytes: number | undefined;
+}
+
+const costRows = (who: string, cost: Cost | undefined): readonly Row[] =>
+  cost === undefined
+    ? []
+    : [
+        rowOf(`${who}: agent + guardian`, 'under 0.5 % of a core', '% of a core', cost.cpuPercent, cost.cpuPercent < 0.5),
+        ...(cost.megabytes === undefined
+          ? []
+          : [rowOf(`${who}: agent + guardian, PSS`, 'under 110 MB', 'MB', cost.megabytes, cost.megabytes < 110)]),
+      ];
+
+const rowOf = (what: string, wanted: string, unit: Row['unit'], value: number, reached: boolean): Row => {
+  return {what, wanted, unit, values: [value], reached, overlapMs: undefined};
+};
+
+async function watchCost(nodes: readonly BenchNode[], signal: AbortSignal): Promise<readonly Cost[]> {
+  const pids = await Promise.all(nodes.map(agentAndGuardian));
+  const before = await Promise.all(pids.map(cpuTicks));
+  const begunAt = performance.now();
+  await sleep(WATCH_MS, undefined, {signal});
+  const after = await Promise.all(pids.map(cpuTicks));
+  const seconds = (performance.now() - begunAt) / 1_000;
+  return Promise.all(
+    pids.map(async (each, index) => {
+      const ticks = (after[index] ?? 0) - (before[index] ?? 0);
+      return {cpuPercent: (100 * ticks) / TICKS_PER_SECOND / seconds, megabytes: await proportionalMegabytes(each)};
+    }),
+  );
+}
+
+async function agentAndGuardian(node: BenchNode): Promise<readonly number[]> {
+  const record = parseKept(await readLocalState(node.stateDir).guardian())?.record;
+  if (!record) throw new Error(`${node.nodeId} has no guardian`);
+  return [await agentPid(node), record.guardian.pid];
+}
+
+/** User and system time of all their threads. */
+async function cpuTicks(pids: readonly number[]): Promise<number> {
+  let ticks = 0;
+  for (const pid of pids) {
+    const text = await fs.readFile(`/proc/${pid}/stat`, 'latin1');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks;
+}
+
+/** @returns undefined where the kernel does not tell it. */
+async function proportionalMegabytes(pids: readonly number[]): Promise<number | undefined> {
+  let kilobytes = 0;
+  for (const pid of pids) {
+    const text = await fs.readFile(`/proc/${pid}/smaps_rollup`, 'latin1').catch(() => '');
+    const [, found] = /^Pss: +(\d+) kB$/m.exec(text) ?? [];
+    if (found === undefined) return undefined;
+    kilobytes += Number(found);
+  }
+  return kilobytes / 1_000;
+}
+
+/** Counts what strace shows with a name or a descriptor below the store. @returns undefined, and says why, where strace does not work. */
+async function countStoreCalls(cluster: BenchCluster, node: BenchNode, bench: Bench): Promise<number | undefined> {
+  const output = path.join(cluster.directory, 'strace.txt');
+  const pid = await agentPid(node);
+  const seconds = String(TRACE_MS / 1_000);
+  const trace = ['strace', '-f', '-y', '-qq', '-e', 'trace=%file,%desc', '-o', output, '-p', String(pid)];
+  const failure = await runFor(['timeout', '--signal=INT', seconds, ...trace], bench.signal);
+  if (failure !== undefined) {
+    bench.say(`calls to the store are not counted: ${failure}`);
+    return undefined;
+  }
+  const lines = (await fs.readFile(output, 'utf8')).split('\n');
+  // A call that is cut in two by another thread's shows its names in the first half.
+  const calls = lines.filter((line) => line.includes(cluster.store) && !line.includes('resumed>'));
+  return calls.length / (TRACE_MS / 1_000);
+}
+
+/** @returns what kept it from running. */
+function runFor([program = '', ...words]: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn(program, words, {stdio: ['ignore', 'ignore', 'pipe'], signal});
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+    child.once('error', (error) => resolve(error.message));
+    // timeout(1) ends with 124 after having done what it was asked to.
+    child.once('close', (code) => resolve(code === 124 ? undefined : said.trim() || `exit status ${code ?? 'unknown'}`));
+  });
+}

@@ -1,0 +1,91 @@
+// End to end: kill -9 of agent, guardian, both, or the agent's process group. Two witnesses at one time are the failure.
+import {expect} from 'chai';
+import {eventually} from '../support/eventually.ts';
+import {withCluster, type Cluster} from './support/cluster.ts';
+import type {TestNode} from './support/node.ts';
+import {untilGone} from './support/processes.ts';
+
+const TWO = {nodes: ['n1', 'n2']};
+
+describe('kill -9', () => {
+  it('of the agent: the guardian stops the service and releases the lock, so that the other serves long before the silence is over', async () => {
+    await withCluster({...TWO, timings: {leaseTimeout: '60s'}}, async (cluster) => {
+      const {master, other} = await upWithMaster(cluster);
+      const {guardian} = master;
+      await master.kill('agent');
+      // A silence of 60 s would be longer than this.
+      await cluster.untilMaster(other.id, 30_000);
+      expect((await other.served()).node).to.equal(other.id);
+      await untilGone(guardian, 'the guardian');
+      expect(cluster.witnessed().runs).to.have.length(2);
+    });
+  });
+
+  it("of the agent's process group spares guardian and service's release alike", async () => {
+    await withCluster({...TWO, timings: {leaseTimeout: '60s'}}, async (cluster) => {
+      const {master, other} = await upWithMaster(cluster);
+      await master.killGroup();
+      await cluster.untilMaster(other.id, 30_000);
+      expect(cluster.witnessed().runs.map(({node}) => node)).to.deep.equal([master.id, other.id]);
+    });
+  });
+
+  it('of the guardian: the service dies with it, and its node starts another guardian and the service again under the same epoch', async () => {
+    await withCluster({nodes: ['n1']}, async (cluster) => {
+      const master = await cluster.up();
+      const before = await master.served();
+      const {guardian} = master;
+      await master.kill('guardian');
+      const after = await eventually(async () => {
+        const now = await master.served();
+        return now.family !== before.family && now;
+      }, 45_000);
+      expect(after.epoch).to.equal(before.epoch);
+      expect(master.guardian).not.to.deep.equal(guardian);
+      await cluster.untilMaster(master.id);
+    });
+  });
+
+  it('of agent and guardian together: nothing is left running, and the other takes over after the silence', async () => {
+    await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+      const {master, other} = await upWithMaster(cluster);
+      await master.kill('agent', 'guardian');
+      await cluster.untilMaster(other.id);
+      expect((await other.state()).epoch).to.be.greaterThan(1);
+    });
+  });
+
+  it('of a standby disturbs nobody, and it comes back as a standby', async () => {
+    await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+      const {master, other} = await upWithMaster(cluster);
+      const before = await master.served();
+      await other.kill('agent', 'guardian');
+      await cluster.launch(other.id);
+      await other.untilState('STANDBY');
+      expect(await master.served()).to.deep.equal(before);
+    });
+  });
+
+  it('of everything on this host, and a restart: the local proof is enough, the silence is not waited out', async () => {
+    await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
+      const master = await cluster.up();
+      const before = await master.served();
+      await master.kill('agent', 'guardian');
+      await eventually(() => master.servicePids.length === 0, 20_000, 'the service is not gone');
+      await cluster.launch(master.id);
+      await cluster.untilMaster(master.id, 40_000);
+      const after = await master.served();
+      expect(Number(after.epoch)).to.equal(Number(before.epoch) + 1);
+      const {stdout} = await cluster.cli('history', '--json', '--persistenceDir', cluster.persistenceDir);
+      expect(stdout).to.contain('"local');
+    });
+  });
+});
+
+/** n1, the lowest id, is the master. */
+async function upWithMaster(cluster: Cluster): Promise<{master: TestNode; other: TestNode}> {
+  const master = await cluster.up();
+  const [other] = cluster.others(master);
+  if (!other) throw new Error('this needs two nodes');
+  return {master, other};
+}

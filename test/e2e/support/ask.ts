@@ -1,0 +1,24 @@
+// HTTP requests as a monitor makes them: one connection each, an answer within a time limit or an error.
+import {request} from 'node:http';
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export function ask(
+  url: string,
+  {method = 'GET', timeoutMs = 3_000}: {method?: string; timeoutMs?: number} = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, {method, agent: false, signal: AbortSignal.timeout(timeoutMs)}, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (text += chunk));
+      response.on('error', reject);
+      response.on('end', () => resolve({status: response.statusCode ?? 0, text}));
+    });
+    call.on('error', reject);
+    call.end();
+  });
+}
