@@ -93,12 +93,14 @@ function applyEvent(entry: Entry | undefined, event: HistoryEvent, self: Self, c
   return {detectedAt, record: {...record, phasesMs: {...record.phasesMs, [event.kind]: Math.round(event.at - detectedAt)}}};
 }
 
+const NEW_STORE = 'the store was new, and one lease timeout was over';
+
 function whyOf(why: EpochRecord['why'], from: string): string {
   switch (why) {
     case 'free':
       return from === 'nobody' ? 'nobody had held the lease' : `${from} had released the lease`;
     case 'silence':
-      return `${from} had been silent for the whole lease`;
+      return from === 'nobody' ? NEW_STORE : `${from} had been silent for the whole lease`;
     case 'statement':
       return `the operator said that ${from} was dead`;
     case 'fence':

@@ -93,7 +93,10 @@ async function setMode(parts: MailboxParts, until: Until, mode: Mode): Promise<N
   if (mode === 'master') {
     if (before === 'MASTER') return before;
     input({type: 'settings', settings: {...settings, mode: 'auto'}});
-    if (ownerOf(state()) !== undefined && state().lease.kind === 'none') await switchover(parts, until, state().self.nodeId);
+    // What this node saw last may be over: somebody may just be taking the lease.
+    const led = (s: AgentState): boolean => s.lease.kind === 'none' && ownerOf(s) !== undefined;
+    await until((s) => stateNow() === 'MASTER' || led(s), 'becoming MASTER');
+    if (led(state())) await switchover(parts, until, state().self.nodeId);
     await until(() => stateNow() === 'MASTER', 'becoming MASTER');
     return before;
   }
@@ -114,8 +117,7 @@ async function switchover({input, state, store, clock}: MailboxParts, until: Unt
   if (fault !== undefined) throw new Refused(fault);
   await store.placeWish({wish: 'switchover', epoch: name.epoch, to: target});
   input({type: 'hint'});
-  const from = name.epoch;
-  await until((s) => s.known.epoch > from + 1, 'the switchover');
+  await until(({view}) => view.name?.kind === 'held' && view.name.epoch > name.epoch, 'the switchover');
   const next = ownerOf(state());
   if (target !== undefined && next !== target) throw new Refused(`${next ?? 'nobody'} took the lease instead of ${target}`);
 }

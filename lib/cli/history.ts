@@ -1,6 +1,7 @@
 // history: every change of owner, as the owners themselves wrote it.
 import type {EpochRecord} from '../store/contract.ts';
 import {readHistory} from '../store/history.ts';
+import {requireIdentity} from '../store/identity.ts';
 import {clusterOptions, configOf, pathsOf, print, type Call, type Command} from './command.ts';
 import {drawTable} from './table.ts';
 
@@ -15,7 +16,12 @@ export const commands: readonly Command[] = [
 ];
 
 async function history(call: Call): Promise<void> {
-  const {records, faults} = await readHistory(pathsOf(await configOf(call)));
+  const paths = pathsOf(await configOf(call));
+  const {records, faults} = await readHistory(paths).catch(async (error: unknown) => {
+    // Where there is no store at all, that is what to say.
+    await requireIdentity(paths);
+    throw error;
+  });
   for (const fault of faults) process.stderr.write(`ha-agent: ${fault.reason}\n`);
   const head = ['epoch', 'from', 'to', 'claimed', 'why', 'claimed after', 'started', 'ready', 'ended'];
   print(call, records, drawTable(head, records.map(rowOf)));

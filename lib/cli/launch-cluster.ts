@@ -11,9 +11,9 @@ import {reasonOf} from '../errors.ts';
 import {killGuardian, type GuardianRecord} from '../guardian/record.ts';
 import {epoch, type Epoch} from '../protocol/words.ts';
 import type {Store} from '../store/contract.ts';
+import {createReadiness} from '../service/checks.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
 import type {Workbench} from './launch-bench.ts';
-import {createLiveReadiness} from './launch-readiness.ts';
 import {guardianSetup, settingsOf} from './launch-service.ts';
 
 export interface ClusterNode {
@@ -45,7 +45,7 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   if (!store) return undefined;
   const known = knownBefore?.epoch ?? epoch(0);
   await state.adoptStore({storeId: store.storeId, epoch: known});
-  const readiness = createLiveReadiness(config);
+  const readiness = createReadiness(config.health);
   const agent = buildAgent(bench, store, {known, earlier, kept, readiness});
   board.connect(agent.port);
   agent.start();
@@ -53,7 +53,7 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   return {
     agent,
     configure(next) {
-      readiness.configure(next);
+      readiness.configure(next.health);
       agent.mailbox.configure(settingsOf(next));
       if (next.http.uri !== undefined) agent.input({type: 'uri', uri: next.http.uri});
     },

@@ -13,7 +13,7 @@ interface Pace {
 }
 
 export type HealthCheck =
-  /** `expect`: the status that is fine; undefined for any from 200 to 299. */
+  /** `expect`: the status that is fine; undefined for any from 200 to 399. */
   | ({readonly kind: 'http'; readonly url: string; readonly expect: number | undefined} & Pace)
   | ({readonly kind: 'tcp'; readonly host: string; readonly port: number} & Pace)
   /** Fine when it exits with 0. */

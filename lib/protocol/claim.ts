@@ -52,7 +52,7 @@ function reasonOf(basis: ClaimBasis, from: LockName): string {
     case 'free':
       return from.writer ? `${who} released it` : 'nobody has held it yet';
     case 'silence':
-      return `${who} has been silent for the whole lease`;
+      return from.writer ? `${who} has been silent for the whole lease` : 'nobody has held it, and one lease timeout is over';
     case 'statement':
       return `the operator says that ${who} is dead`;
     case 'fence':

@@ -6,6 +6,7 @@ import type {Epoch, NodeId} from '../protocol/words.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {heartbeatIo} from './heartbeats.ts';
 import {requireIdentity, unreachable} from './identity.ts';
+import {linkFault} from './links.ts';
 import {heartbeatFile, type StorePaths} from './paths.ts';
 import {changesDuring, lockNames, nodeSigns, type Watch} from './watch.ts';
 import {placeWish, removeWishes, type Wish} from './wishes.ts';
@@ -111,6 +112,8 @@ export async function removeDead(
 /** Removes one node's heartbeat; a node that lives writes the next one. @throws HaError store.unreachable. */
 export async function removeRecord(paths: StorePaths, nodeId: NodeId): Promise<void> {
   const path = heartbeatFile(paths, nodeId);
+  const linked = await linkFault(paths.nodesDir);
+  if (linked !== undefined) throw unreachable(paths.nodesDir, linked);
   try {
     await unlink(path);
   } catch (error) {
@@ -121,6 +124,8 @@ export async function removeRecord(paths: StorePaths, nodeId: NodeId): Promise<v
 const place = (paths: StorePaths, wish: Wish, by: string): Promise<boolean> => inControl(paths, () => placeWish(paths, wish, by));
 
 async function inControl<T>(paths: StorePaths, act: () => Promise<T>): Promise<T> {
+  const linked = await linkFault(paths.controlDir);
+  if (linked !== undefined) throw unreachable(paths.controlDir, linked);
   try {
     return await act();
   } catch (error) {

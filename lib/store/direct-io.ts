@@ -80,6 +80,8 @@ export class BlockIo {
         if (written.bytes < block.length) {
           throw Object.assign(new Error(`only ${written.bytes} bytes were written`), {code: 'ENOSPC', errno: -28});
         }
+        // Others refuse what is longer; our own place holds our block and nothing else.
+        if (before.length > block.length) await file.truncate(block.length);
         if (!direct) await file.sync();
         return before;
       }),
@@ -163,7 +165,16 @@ async function transfer(
   move: (offset: number) => Promise<number>,
 ): Promise<{readonly bytes: number; readonly offset: number}> {
   if (!direct) return {bytes: await move(0), offset: 0};
-  if (slot.offset !== undefined) return {bytes: await move(slot.offset), offset: slot.offset};
+  const known = slot.offset;
+  if (known !== undefined) {
+    try {
+      return {bytes: await move(known), offset: known};
+    } catch (error) {
+      if (errnoOf(error) !== 'EINVAL') throw error;
+      // A hole in a sparse file reads as zeros at any address, and so taught a wrong offset.
+      slot.offset = undefined;
+    }
+  }
   for (const offset of CANDIDATES) {
     try {
       const bytes = await move(offset);

@@ -15,6 +15,7 @@ import {Faults, type Report} from './faults.ts';
 import {heartbeatIo, readHeartbeat, readNodes, strangePath, strangeReason, whyNot, type FoundHeartbeat} from './heartbeats.ts';
 import {writeEpochRecord} from './history.ts';
 import {requireIdentity, unreachable} from './identity.ts';
+import {linkFault} from './links.ts';
 import {listLockDir} from './lock-dir.ts';
 import {heartbeatFile, lockDirOf, storePaths, type StorePaths} from './paths.ts';
 import {readWishes, removeWishes} from './wishes.ts';
@@ -38,6 +39,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const paths = storePaths(options.persistenceDir, options.app);
   const {storeId} = await requireIdentity(paths);
   for (const dir of [paths.nodesDir, paths.historyDir, paths.controlDir]) await requireDirectory(dir);
+  const linked = await linkFault(lockDirOf(paths.root, storeId));
+  if (linked !== undefined) throw linkedLock(lockDirOf(paths.root, storeId), linked);
   return new DirectoryStore(paths, storeId, options);
 }
 
@@ -84,12 +87,15 @@ class DirectoryStore implements Store {
 
   async writeHeartbeat(heartbeat: Heartbeat): ReturnType<Store['writeHeartbeat']> {
     const path = heartbeatFile(this.#paths, this.#nodeId);
+    const linked = await linkFault(this.#paths.nodesDir);
+    if (linked !== undefined) return this.#unwritten(path, linked);
     let before: Buffer;
     try {
       before = await this.#io.exchange(path, encodeHeartbeat(this.storeId, heartbeat));
     } catch (error) {
-      return {ok: false, reason: whyNotWritten(path, error), found: undefined};
+      return this.#unwritten(path, whyNotWritten(path, error));
     }
+    this.#faults.clear(ownHeartbeat(path));
     const decoded = decodeHeartbeat(before, this.#nodeId);
     const mine = decoded.kind === 'record' && decoded.storeId === this.storeId;
     return {
@@ -142,6 +148,8 @@ class DirectoryStore implements Store {
   /** Never rejects; a wish that stays is reported, and seen again by the next reading. */
   async dropWish(wish: Parameters<Store['dropWish']>[0], at: number): Promise<void> {
     const dir = this.#paths.controlDir;
+    const linked = await linkFault(dir);
+    if (linked !== undefined) return void this.#noted(join(dir, wish), linked);
     try {
       await removeWishes(this.#paths, (each) => each.kind === wish && (each.kind === 'paused' || each.epoch === at));
       this.#noted(join(dir, wish), undefined);
@@ -156,6 +164,11 @@ class DirectoryStore implements Store {
 
   async writeHistory(record: EpochRecord): Promise<void> {
     await writeEpochRecord(this.#paths, record);
+  }
+
+  #unwritten(path: string, reason: string): {ok: false; reason: string; found: undefined} {
+    this.#faults.tell(ownHeartbeat(path), `the heartbeat of this node does not get out: ${reason}`);
+    return {ok: false, reason, found: undefined};
   }
 
   /** @returns the heartbeat if it is one of this store; everything else is told once. */
@@ -182,6 +195,9 @@ class DirectoryStore implements Store {
   }
 }
 
+/** What is wrong with writing it is told apart from what is wrong with reading it. */
+const ownHeartbeat = (path: string): string => `write ${path}`;
+
 function whyNotWritten(path: string, error: unknown): string {
   if (isHaError(error, 'store.busy')) return error.message;
   const why = whyNot(path, error);
@@ -196,6 +212,9 @@ function whyNotWritten(path: string, error: unknown): string {
       return why satisfies never;
   }
 }
+
+const linkedLock = (path: string, reason: string): HaError<'store.corrupt'> =>
+  new HaError('store.corrupt', {path, reason}, {message: reason, hint: 'put the lock directory itself there'});
 
 /** @throws HaError store.corrupt, store.unreachable. */
 async function requireDirectory(dir: string): Promise<void> {

@@ -8,6 +8,7 @@ import type {NodeId} from '../protocol/words.ts';
 import {decodeHeartbeat, HEARTBEAT_BYTES} from './codec.ts';
 import {BlockIo, NotRegular, type OpenFile} from './direct-io.ts';
 import {errnoOf, ioReason} from './errno.ts';
+import {linkFault} from './links.ts';
 import {heartbeatFile, parseHeartbeatFile, type StorePaths} from './paths.ts';
 import {isNotRegular} from './small-file.ts';
 
@@ -64,6 +65,8 @@ export async function readHeartbeat(io: BlockIo, paths: StorePaths, nodeId: Node
 
 /** Reads every node's record, one after the other. Never rejects but for bugs. */
 export async function readNodes(io: BlockIo, paths: StorePaths): Promise<NodesDirectory> {
+  const linked = await linkFault(paths.nodesDir);
+  if (linked !== undefined) return {found: [], strange: [], failed: linked};
   let names: string[];
   try {
     names = await readdir(paths.nodesDir);

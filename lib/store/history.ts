@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import type {EpochRecord} from './contract.ts';
 import {ioReason} from './errno.ts';
 import {unreachable} from './identity.ts';
+import {linkFault} from './links.ts';
 import {historyFile, parseHistoryFile, type StorePaths} from './paths.ts';
 import {formatEpochRecord, parseEpochRecord} from './records.ts';
 import {readSmallFile, replaceFile} from './small-file.ts';
@@ -23,6 +24,7 @@ export interface History {
 /** Overwrites what its owner wrote of this epoch before. @throws HaError store.unreachable. */
 export async function writeEpochRecord(paths: StorePaths, record: EpochRecord): Promise<void> {
   const path = historyFile(paths, record.epoch);
+  await refuseLink(paths);
   try {
     await replaceFile(path, formatEpochRecord(record));
   } catch (error) {
@@ -32,6 +34,7 @@ export async function writeEpochRecord(paths: StorePaths, record: EpochRecord): 
 
 /** Reads every epoch's record; a bad one is a fault and hides no other. @throws HaError store.unreachable. */
 export async function readHistory(paths: StorePaths): Promise<History> {
+  await refuseLink(paths);
   let names: string[];
   try {
     names = await readdir(paths.historyDir);
@@ -59,4 +62,9 @@ export async function readHistory(paths: StorePaths): Promise<History> {
     else faults.push({path, reason: `${path} ${parsed.reason}`});
   }
   return {records, faults};
+}
+
+async function refuseLink({historyDir}: StorePaths): Promise<void> {
+  const linked = await linkFault(historyDir);
+  if (linked !== undefined) throw unreachable(historyDir, linked);
 }

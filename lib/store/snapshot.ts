@@ -1,7 +1,7 @@
 // Everything a store says at one moment, for people: works with no agent running.
 import type {Wishes} from '../protocol/agent-state.ts';
 import type {Heartbeat} from '../protocol/heartbeat.ts';
-import {parseLockName, type LockName} from '../protocol/lock-name.ts';
+import {formatLockName, parseLockName, type LockName} from '../protocol/lock-name.ts';
 import {ioReason} from './errno.ts';
 import {heartbeatIo, readNodes, strangePath, strangeReason} from './heartbeats.ts';
 import type {Fault} from './history.ts';
@@ -49,6 +49,10 @@ async function readLock(paths: StorePaths, storeId: string, faults: Fault[]): Pr
     const lockName = parseLockName(name);
     if (lockName) parsed.push(lockName);
     else faults.push({path: dir, reason: `${dir} holds ${JSON.stringify(name)}, which is no lock name`});
+  }
+  if (parsed.length !== 1) {
+    const found = parsed.length === 0 ? 'no lock' : `${parsed.length} locks: ${parsed.map(formatLockName).join(', ')}`;
+    faults.push({path: dir, reason: `${dir} holds ${found}, where there should be one`});
   }
   return parsed;
 }
