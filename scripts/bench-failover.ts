@@ -51,7 +51,13 @@ async function main(): Promise<void> {
   for (const each of CASES.filter(({name}) => only.length === 0 || only.includes(name))) {
     if (signal.aborted) break;
     say(`\n${each.name}: ${each.about}`);
-    rows.push(...(await each.measure({signal, runs: runs ?? each.runs, say})));
+    try {
+      rows.push(...(await each.measure({signal, runs: runs ?? each.runs, say})));
+    } catch (error) {
+      // What the other cases have given, or will, is not thrown away for one that could not be measured.
+      say(`${each.name} could not be measured: ${textOf(error)}`);
+      process.exitCode = 2;
+    }
   }
   const host = {...(await describeHost()), loadBefore: before, loadAfter: os.loadavg(), interrupted: signal.aborted};
   process.stdout.write(json ? `${JSON.stringify({host, rows}, undefined, 2)}\n` : `${drawRows(rows)}\n\n${hostLine(host)}\n`);
@@ -124,8 +130,13 @@ function hostLine(
   return `${host.cores} cores (${host.model}), ${host.kernel}, Node ${host.node}, as ${host.user}, ${store}; ${load}${broken}`;
 }
 
+/** A wrong option is the user's, the rest is ours. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof RangeError ? error.message : (error.stack ?? error.message);
+}
+
 main().catch((error: unknown) => {
-  const text = error instanceof RangeError ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`bench:failover: ${text}\n`);
+  process.stderr.write(`bench:failover: ${textOf(error)}\n`);
   process.exitCode = 2;
 });

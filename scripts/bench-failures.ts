@@ -5,6 +5,7 @@ import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseKept} from '../lib/agent/earlier.ts';
 import {readLocalState} from '../lib/agent/local-state.ts';
+import {identityOf, isAlive} from '../lib/guardian/proc.ts';
 import {findMarked} from '../lib/guardian/record.ts';
 import {parseLockName} from '../lib/protocol/lock-name.ts';
 import {storePaths} from '../lib/store/paths.ts';
@@ -87,7 +88,7 @@ export async function measureCrash(bench: Bench, {leaseTimeoutMs, options}: Cras
       const master = await settleSomewhen(cluster, bench.signal);
       const pids = await everyProcess(master);
       const killedAt = nowMs();
-      await kill(pids);
+      await killAll(pids);
       const renewedAt = await lastRenewal(cluster);
       const next = await nextAnswer(cluster, master, killedAt, bench.signal);
       sinceRenewal.push(next.begin - renewedAt);
@@ -181,7 +182,22 @@ async function everyProcess(node: BenchNode): Promise<readonly number[]> {
   return [...new Set([await agentPid(node), record.guardian.pid, ...findMarked(record.marker)])];
 }
 
-const kill = (pids: readonly number[]): Promise<void> => run('kill', ['-9', ...pids.map(String)]);
+/** How long a killed process may take to die, ms. */
+const DEATH_LIMIT_MS = 5_000;
+
+/** By one command, in this order. With the guardian the kernel ends its namespace: some are gone before their turn comes. */
+async function killAll(pids: readonly number[]): Promise<void> {
+  const victims = pids.flatMap((pid) => identityOf(pid) ?? []);
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn('kill', ['-9', ...pids.map(String)], {stdio: 'ignore'});
+    child.once('error', reject);
+    child.once('exit', () => resolve());
+  });
+  for (let waitedMs = 0; victims.some(isAlive); waitedMs += 1) {
+    if (waitedMs > DEATH_LIMIT_MS) throw new Error(`kill -9 ${pids.join(' ')}: not all have died`);
+    await sleep(1);
+  }
+}
 
 const runAgent = (words: readonly string[], signal: AbortSignal): Promise<void> =>
   run(process.execPath, [AGENT, ...words], signal);

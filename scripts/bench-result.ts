@@ -36,7 +36,16 @@ export function drawRows(rows: readonly Row[]): string {
     const [middle, least, most] = [median, min, max].map((value) => `${round(value)} ${row.unit}`);
     const overlap = row.overlapMs === undefined ? '-' : `${round(row.overlapMs)} ms`;
     const reached = row.reached === undefined ? '-' : row.reached ? 'yes' : 'NO';
-    return [row.what, String(row.values.length), middle ?? '', least ?? '', most ?? '', overlap, row.wanted, reached];
+    return [
+      row.what,
+      String(row.values.length),
+      middle ?? '',
+      least ?? '',
+      most ?? '',
+      overlap,
+      row.wanted === '' ? '-' : row.wanted,
+      reached,
+    ];
   });
   return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

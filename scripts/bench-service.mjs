@@ -18,12 +18,12 @@ write('begin', begunAt);
 setInterval(() => write('alive'), ALIVE_MS);
 let answered = false;
 const server = createServer((request, response) => {
-  // A proxy's or an agent's question whether it is ready is not yet a client's.
-  const isCheck = request.url === '/health';
-  response.end(`${node} ${epoch} ${run}\n`, () => {
-    if (!answered && !isCheck) write('answer');
-    answered ||= !isCheck;
-  });
+  // Whether it is ready, the agent asks; what counts is a client.
+  if (request.url !== '/health' && !answered) {
+    answered = true;
+    write('answer');
+  }
+  response.end(`${node} ${epoch} ${run}\n`);
 });
 server.listen(Number(port), '127.0.0.1', () => write('listening'));
 process.on('SIGTERM', () => {

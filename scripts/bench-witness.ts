@@ -1,5 +1,6 @@
 // What the services of a benchmark wrote about themselves, one run each, and whether two of them were ever active at once.
 import fs from 'node:fs/promises';
+import {systemCode} from '../lib/errors.ts';
 
 /** One process of the service; instants in ms of the host's monotonic clock, undefined where it did not come so far. */
 export interface ServiceRun {
@@ -22,9 +23,9 @@ const LINE = /^(\d+) (begin|listening|answer|alive|term|end) (\S+) (\d+) ([0-9a-
 /** Now, on the clock of the runs. */
 export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-/** @returns the runs in the order in which they began. @throws Error for a line that is not the service's, unless it is the last. */
+/** @returns the runs in the order in which they began; none before the first service has begun. @throws Error for a line that is not the service's, unless it is the last. */
 export async function readRuns(file: string): Promise<readonly ServiceRun[]> {
-  const lines = (await fs.readFile(file, 'utf8')).split('\n');
+  const lines = (await fs.readFile(file, 'utf8').catch(emptyIfMissing)).split('\n');
   // The last one is being written, or empty.
   lines.pop();
   const runs = new Map<string, ServiceRun>();
@@ -36,6 +37,11 @@ export async function readRuns(file: string): Promise<readonly ServiceRun[]> {
     runs.set(id, {...run, last: Math.max(run.last, at), ...(what !== 'alive' && {[what]: at})});
   }
   return [...runs.values()].sort((a, b) => a.begin - b.begin);
+}
+
+function emptyIfMissing(error: unknown): string {
+  if (systemCode(error) === 'ENOENT') return '';
+  throw error;
 }
 
 const newRun = (node: string, epoch: number, at: number): ServiceRun => {

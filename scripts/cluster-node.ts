@@ -4,8 +4,9 @@ import fs from 'node:fs/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {parseKept} from '../lib/agent/earlier.ts';
 import {readLocalState, type AgentRecord} from '../lib/agent/local-state.ts';
-import {isAlive, signal} from '../lib/guardian/proc.ts';
-import {findMarked, killGuardian, type GuardianRecord} from '../lib/guardian/record.ts';
+import {commandLineOf, isAgentCommand} from '../lib/agent/process-look.ts';
+import {allProcesses, identityOf, isAlive, signal, type ProcessIdentity} from '../lib/guardian/proc.ts';
+import {killGuardian} from '../lib/guardian/record.ts';
 import {AGENT, type NodePlace, type NodeSpot} from './cluster-places.ts';
 
 /** How often it is looked whether something has ended, ms. */
@@ -61,36 +62,51 @@ export interface EndReport {
  * @param hurry fires when waiting is over: everything is killed then.
  */
 export async function endNode(node: NodePlace, hurry: AbortSignal): Promise<EndReport> {
-  const agent = await liveAgent(node);
-  if (agent) {
-    if (!hurry.aborted) signal(agent, 'SIGTERM');
-    await untilGone([agent], END_LIMIT_MS, hurry);
-    if (signal(agent, 'SIGKILL')) await untilGone([agent], KILL_LIMIT_MS);
-  }
-  const guardian = await guardianOf(node);
-  if (!guardian || !isRunning(guardian)) return report(agent !== undefined, [agent]);
+  const agents = await agentsOf(node);
+  if (!hurry.aborted) for (const agent of agents) signal(agent, 'SIGTERM');
+  await untilGone(agents, END_LIMIT_MS, hurry);
+  for (const agent of agents) signal(agent, 'SIGKILL');
+  await untilGone(agents, KILL_LIMIT_MS);
+  const kept = parseKept(await readLocalState(node.stateDir).guardian());
+  if (!kept) return report(agents, []);
+  const {record, instances} = kept;
+  const ended = [...agents, ...(isAlive(record.guardian) ? [record.guardian] : [])];
   // A guardian whose agent is dead stops the service by itself, and ends.
-  await untilGone([guardian.guardian], END_LIMIT_MS, hurry);
-  const killed = await killGuardian(guardian, true, KILL_LIMIT_MS);
-  return report(true, [agent, guardian.guardian], killed.survivors);
+  await untilGone([record.guardian], END_LIMIT_MS, hurry);
+  const {survivors} = await killGuardian(record, true, KILL_LIMIT_MS);
+  const helpers = await findCommands((words) => isReleaseOf(words, instances));
+  await untilGone(helpers, KILL_LIMIT_MS);
+  return report([...ended, ...helpers], survivors);
 }
 
-function report(
-  found: boolean,
-  ended: readonly (AgentRecord | GuardianRecord['guardian'] | undefined)[],
-  more: readonly number[] = [],
-): EndReport {
-  const left = ended.flatMap((process) => (process && isAlive(process) ? [process.pid] : []));
-  return {found, left: [...new Set([...left, ...more])]};
+/** The agent that has claimed the node's state, and whoever was started with its config file and has not come so far yet. */
+async function agentsOf(node: NodePlace): Promise<readonly ProcessIdentity[]> {
+  const claimed = await liveAgent(node);
+  const started = await findCommands((words) => isAgentCommand(words) && words.includes(node.configFile));
+  return claimed ? [claimed, ...started.filter(({pid}) => pid !== claimed.pid)] : started;
 }
 
-const isRunning = (record: GuardianRecord): boolean => isAlive(record.guardian) || findMarked(record.marker).length > 0;
+/** The short-lived process that a guardian gives a dead agent's lock back with. */
+const isReleaseOf = (words: readonly string[], instances: readonly string[]): boolean =>
+  words.some((word) => word.endsWith('/guardian/release.js')) &&
+  words.some((word) => word.split(',').some((part) => instances.includes(part)));
 
-async function guardianOf(node: NodePlace): Promise<GuardianRecord | undefined> {
-  return parseKept(await readLocalState(node.stateDir).guardian())?.record;
+async function findCommands(holds: (words: readonly string[]) => boolean): Promise<readonly ProcessIdentity[]> {
+  const found: ProcessIdentity[] = [];
+  for (const {pid} of allProcesses()) {
+    const words = await commandLineOf(pid);
+    const identity = words !== undefined && holds(words) ? identityOf(pid) : undefined;
+    if (identity) found.push(identity);
+  }
+  return found;
 }
 
-async function untilGone(processes: readonly GuardianRecord['guardian'][], limitMs: number, hurry?: AbortSignal): Promise<void> {
+function report(ended: readonly ProcessIdentity[], survivors: readonly number[]): EndReport {
+  const left = ended.filter(isAlive).map(({pid}) => pid);
+  return {found: ended.length > 0, left: [...new Set([...left, ...survivors])]};
+}
+
+async function untilGone(processes: readonly ProcessIdentity[], limitMs: number, hurry?: AbortSignal): Promise<void> {
   for (let waitedMs = 0; waitedMs < limitMs && processes.some(isAlive); waitedMs += LOOK_MS) {
     if (hurry?.aborted) return;
     await sleep(LOOK_MS);

@@ -52,15 +52,25 @@ const row = ({rule, files, caught, tried}: Verdict): string =>
   `${rule.padEnd(66)} ${files.padEnd(20)} ${String(caught?.seed ?? '-').padStart(6)} ${String(tried).padStart(6)}  ${caught?.check ?? 'SURVIVED'}`;
 
 /** @throws Error if a text of the mutation is not found exactly once. */
-export async function tryMutation(mutation: Mutation, first: number, seeds: number): Promise<Verdict> {
+export async function tryMutation(
+  mutation: Mutation,
+  first: number,
+  seeds: number,
+  how: 'seeds' | 'explore' = 'seeds',
+): Promise<Verdict> {
   const copy = await fs.mkdtemp(path.join(os.tmpdir(), 'ha-agent-mutant-'));
   try {
     await fs.cp(path.join(BUILD, 'lib', 'protocol'), path.join(copy, 'lib', 'protocol'), {recursive: true});
     await fs.cp(path.join(BUILD, 'test', 'sim'), path.join(copy, 'test', 'sim'), {recursive: true});
     await fs.writeFile(path.join(copy, 'package.json'), '{"type": "module"}\n');
-    for (const edit of mutation.edits) await breakFile(path.join(copy, 'lib', 'protocol', edit.file), edit.find, edit.replace, mutation.rule);
-    const found = await hunt(path.join(copy, 'test', 'sim', 'hunter.js'), first, seeds);
-    return {rule: mutation.rule, files: [...new Set(mutation.edits.map(({file}) => file.replace('.js', '')))].join(' '), ...found};
+    for (const edit of mutation.edits)
+      await breakFile(path.join(copy, 'lib', 'protocol', edit.file), edit.find, edit.replace, mutation.rule);
+    const found = await hunt([path.join(copy, 'test', 'sim', 'hunter.js'), String(first), String(seeds), how]);
+    return {
+      rule: mutation.rule,
+      files: [...new Set(mutation.edits.map(({file}) => file.replace('.js', '')))].join(' '),
+      ...found,
+    };
   } finally {
     await fs.rm(copy, {recursive: true, force: true});
   }
@@ -69,13 +79,17 @@ export async function tryMutation(mutation: Mutation, first: number, seeds: numb
 async function breakFile(file: string, find: string, replace: string, rule: string): Promise<void> {
   const text = await fs.readFile(file, 'utf8');
   const count = text.split(find).length - 1;
-  if (count !== 1) throw new Error(`mutation "${rule}": ${JSON.stringify(find)} is found ${count} times in ${path.basename(file)}, not once`);
-  await fs.writeFile(file, text.replace(find, () => replace));
+  if (count !== 1)
+    throw new Error(`mutation "${rule}": ${JSON.stringify(find)} is found ${count} times in ${path.basename(file)}, not once`);
+  await fs.writeFile(
+    file,
+    text.replace(find, () => replace),
+  );
 }
 
-function hunt(program: string, first: number, seeds: number): Promise<Pick<Verdict, 'caught' | 'tried'>> {
+function hunt(args: readonly string[]): Promise<Pick<Verdict, 'caught' | 'tried'>> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, String(first), String(seeds)], {stdio: ['ignore', 'pipe', 'inherit']});
+    const child = spawn(process.execPath, args, {stdio: ['ignore', 'pipe', 'inherit']});
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     child.once('error', reject);

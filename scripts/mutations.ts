@@ -73,12 +73,22 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     rule: 'V: the guardian is not told that the lease is given away',
-    edits: [
-      {file: 'guardian-machine.js', find: "const given = order.deadline === 'now';", replace: 'const given = false;'},
-    ],
+    edits: [{file: 'guardian-machine.js', find: "const given = order.deadline === 'now';", replace: 'const given = false;'}],
   },
-  one('G: the guardian starts without looking at the clock', 'guardian-machine.js', "    if (leaseOver(s, now))\n        return 'the deadline has come';", ''),
-  quick(one('G: the guardian does not stop at the deadline', 'guardian-machine.js', 'now >= stopAt(s.deadline.at, s.config.timing);', 'false;')),
+  one(
+    'G: the guardian starts without looking at the clock',
+    'guardian-machine.js',
+    "    if (leaseOver(s, now))\n        return 'the deadline has come';",
+    '',
+  ),
+  quick(
+    one(
+      'G: the guardian does not stop at the deadline',
+      'guardian-machine.js',
+      'now >= stopAt(s.deadline.at, s.config.timing);',
+      'false;',
+    ),
+  ),
   one('G: no SIGKILL', 'guardian-machine.js', "effects.push({ type: 'killRun', run: s.run.run });", ''),
   one(
     'K: an agent whose channel closed is taken for dead',
@@ -92,19 +102,21 @@ export const MUTATIONS: readonly Mutation[] = [
     "return { ...s, link: { kind: 'dying' }, service, because };",
     "return { ...s, link: { kind: 'absent' }, service: { kind: 'down' }, because };",
   ),
-  quick(one('release before the service is gone (agent)', 'lease.js', "if (!isDue(s, 'renew', now) || !nothingRuns(s))", "if (!isDue(s, 'renew', now))")),
+  quick(
+    one(
+      'release before the service is gone (agent)',
+      'lease.js',
+      "if (!isDue(s, 'renew', now) || !nothingRuns(s))",
+      "if (!isDue(s, 'renew', now))",
+    ),
+  ),
   one(
     'release before the service is gone (guardian)',
     'guardian-machine.js',
     "if (s.run.kind !== 'none')\n        return s;\n    effects.push({ type: 'release'",
     "effects.push({ type: 'release'",
   ),
-  one(
-    'unproven counts as gone (agent)',
-    'supervise.js',
-    'if (!said.proven) {',
-    'if (false) {',
-  ),
+  one('unproven counts as gone (agent)', 'supervise.js', 'if (!said.proven) {', 'if (false) {'),
   one(
     'unproven counts as gone (guardian)',
     'guardian-machine.js',
@@ -114,11 +126,20 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'd = 0',
     edits: [
-      {file: 'timing.js', find: 'after(deadline, -t.stopTimeoutMs - t.safetyMarginMs)', replace: 'after(deadline, -t.stopTimeoutMs)'},
+      {
+        file: 'timing.js',
+        find: 'after(deadline, -t.stopTimeoutMs - t.safetyMarginMs)',
+        replace: 'after(deadline, -t.stopTimeoutMs)',
+      },
       {file: 'timing.js', find: 'after(deadline, -t.safetyMarginMs)', replace: 'after(deadline, 0)'},
     ],
   },
-  one('T not kept on adoption', 'claim.js', 'heldByMe(next, name.epoch, name.leaseTimeoutMs)', 'heldByMe(next, name.epoch, s.self.timing.leaseTimeoutMs)'),
+  one(
+    'T not kept on adoption',
+    'claim.js',
+    'heldByMe(next, name.epoch, name.leaseTimeoutMs)',
+    'heldByMe(next, name.epoch, s.self.timing.leaseTimeoutMs)',
+  ),
   quick(one('the epoch does not grow with a claim', 'claim.js', 'epoch(verdict.from.epoch + 1)', 'epoch(verdict.from.epoch)')),
   one(
     'any name of this node is taken for this instance',
@@ -141,12 +162,42 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   one('B: claims in a store that is doubted', 'claim.js', "if (s.trust.kind !== 'fine')\n        return advice(s.trust);", ''),
   one('B: a smaller epoch is believed', 'lease.js', 'if (name.epoch < s.known.epoch) {', 'if (false) {'),
-  one("a statement holds for every epoch of its owner", 'claim.js', 'said.epoch === name.epoch && ', ''),
-  one('a fence counts for every epoch', 'claim.js', "proof.kind === 'fence' && proof.epoch === name.epoch", "proof.kind === 'fence'"),
-  one('MASTER without looking at the clock', 'agent-report.js', "s.service.kind === 'ready' && now < stopAt(end, s.self.timing)", "s.service.kind === 'ready'"),
-  one('a service that cannot start keeps the lease', 'supervise.js', "return giveAway(standBack(s, now), 'nothing could be started for a whole lease', now, out);", 'return s;'),
-  one('the one that lets go does not come last', 'election.js', 'if ((other.nodeId === last) !== (me.nodeId === last))', 'if (false)'),
+  one('a statement holds for every epoch of its owner', 'claim.js', 'said.epoch === name.epoch && ', ''),
+  one(
+    'a fence counts for every epoch',
+    'claim.js',
+    "proof.kind === 'fence' && proof.epoch === name.epoch",
+    "proof.kind === 'fence'",
+  ),
+  one(
+    'MASTER without looking at the clock',
+    'agent-report.js',
+    "s.service.kind === 'ready' && now < stopAt(end, s.self.timing)",
+    "s.service.kind === 'ready'",
+  ),
+  one(
+    'a service that cannot start keeps the lease',
+    'supervise.js',
+    "return giveAway(standBack(s, now), 'nothing could be started for a whole lease', now, out);",
+    'return s;',
+  ),
+  one(
+    'the one that lets go does not come last',
+    'election.js',
+    'if ((other.nodeId === last) !== (me.nodeId === last))',
+    'if (false)',
+  ),
   one('priorities do not count', 'election.js', 'if (other.priority !== me.priority)', 'if (false)'),
-  one('ids are compared as text', 'election.js', 'return compareNatural(other.nodeId, me.nodeId) < 0;', 'return other.nodeId < me.nodeId;'),
-  one('the order is not waited for', 'claim.js', 'const at = after(monoMs(gate), rank * RANK_POLLS * s.self.timing.pollIntervalMs);', 'const at = gate;'),
+  one(
+    'ids are compared as text',
+    'election.js',
+    'return compareNatural(other.nodeId, me.nodeId) < 0;',
+    'return other.nodeId < me.nodeId;',
+  ),
+  one(
+    'the order is not waited for',
+    'claim.js',
+    'const at = after(monoMs(gate), rank * RANK_POLLS * s.self.timing.pollIntervalMs);',
+    'const at = gate;',
+  ),
 ];

@@ -48,7 +48,9 @@ function main(): void {
 function tell(outcome: Outcome, smaller: boolean): void {
   const plan = smaller ? shrink(outcome) : outcome.plan;
   const again = runPlan(plan, true);
-  process.stdout.write(`\nseed ${plan.seed}, ${plan.nodes.length} nodes, ${plan.faults.length} of ${outcome.plan.faults.length} faults:\n`);
+  process.stdout.write(
+    `\nseed ${plan.seed}, ${plan.nodes.length} nodes, ${plan.faults.length} of ${outcome.plan.faults.length} faults:\n`,
+  );
   for (const node of plan.nodes) {
     const {leaseTimeoutMs, stopTimeoutMs, safetyMarginMs} = node.timing;
     process.stdout.write(
@@ -62,7 +64,9 @@ function tell(outcome: Outcome, smaller: boolean): void {
 
 /** Undisturbed renewals say little. */
 const fold = (lines: readonly string[]): string[] =>
-  lines.filter((line, i) => !/agent: renew /.test(line) || !/ server +\d{10}\.held/.test(lines[i + 1] ?? '')).filter((line) => !/ server +\d{10}\.held.*\.\d+$/.test(line) || !/\.held.*\.\d{2,}$/.test(line));
+  lines
+    .filter((line, i) => !/agent: renew /.test(line) || !/ server +\d{10}\.held/.test(lines[i + 1] ?? ''))
+    .filter((line) => !/ server +\d{10}\.held.*\.\d+$/.test(line) || !/\.held.*\.\d{2,}$/.test(line));
 
 function print(lines: readonly string[]): void {
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);

@@ -3,7 +3,7 @@ import {nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
 import type {AgentInput, AgentState, Settings} from '../protocol/agent-state.ts';
 import type {Mode, NodeState} from '../protocol/heartbeat.ts';
 import {isAlive} from '../protocol/peers.ts';
-import {isNodeId, type NodeId} from '../protocol/words.ts';
+import {isNodeId, type Epoch, type MonoMs, type NodeId} from '../protocol/words.ts';
 import {switchoverFault} from '../protocol/wishes.ts';
 import type {Store} from '../store/contract.ts';
 import type {Clock} from './ports.ts';
@@ -61,7 +61,7 @@ export function createMailbox(parts: MailboxParts): Mailbox {
 
 type Until = (holds: (s: AgentState) => boolean, what: string) => Promise<void>;
 
-/** Resolves once `holds`. @throws Refused when the patience is over. */
+/** Resolves once `holds`. @throws what `holds` throws; Refused when the patience is over. */
 function waitUntil(
   waiting: Set<(s: AgentState) => void>,
   {state}: MailboxParts,
@@ -75,10 +75,14 @@ function waitUntil(
       reject(new Refused(`${what} has not happened within ${limitMs / 1_000} s: ${state().because}`));
     }, limitMs);
     const look = (s: AgentState): void => {
-      if (!holds(s)) return;
+      try {
+        if (!holds(s)) return;
+        resolve();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
       waiting.delete(look);
       clearTimeout(timer);
-      resolve();
     };
     waiting.add(look);
     look(state());
@@ -116,10 +120,42 @@ async function switchover({input, state, store, clock}: MailboxParts, until: Unt
   const fault = state().lease.kind === 'owned' ? switchoverFault(state(), target, clock.now()) : undefined;
   if (fault !== undefined) throw new Refused(fault);
   await store.placeWish({wish: 'switchover', epoch: name.epoch, to: target});
+  const dropped = watchForDrop(name.epoch, clock);
   input({type: 'hint'});
-  await until(({view}) => view.name?.kind === 'held' && view.name.epoch > name.epoch, 'the switchover');
+  try {
+    await until((s) => {
+      const refusal = dropped(s);
+      if (refusal !== undefined) throw new Refused(refusal);
+      return s.view.name?.kind === 'held' && s.view.name.epoch > name.epoch;
+    }, 'the switchover');
+  } catch (error) {
+    // What was refused, or answered as not done, must not come true later.
+    await store.dropWish('switchover', name.epoch);
+    throw error;
+  }
   const next = ownerOf(state());
   if (target !== undefined && next !== target) throw new Refused(`${next ?? 'nobody'} took the lease instead of ${target}`);
+}
+
+/** How long the owner's reason may take to get here, heartbeats. */
+const REASON_BEATS = 3;
+
+/** @returns what tells from state to state whether the owner of this epoch has dropped the wish that has just been placed, and why. */
+function watchForDrop(at: Epoch, clock: Clock): (s: AgentState) => string | undefined {
+  const placedAt = clock.now();
+  let missingSince: MonoMs | undefined;
+  return (s) => {
+    const there = s.wishes.switchovers.some((wish) => wish.epoch === at);
+    if (there || s.wishedAt === undefined || s.wishedAt < placedAt) return undefined;
+    missingSince ??= clock.now();
+    const {name, askedAt} = s.view;
+    // Only a listing from after that shows that the epoch has not simply passed.
+    if (name?.kind !== 'held' || name.epoch !== at || askedAt <= missingSince) return undefined;
+    const because = s.lease.kind === 'owned' ? s.because : (s.peers[name.writer?.nodeId ?? '']?.report.because ?? '');
+    const late = clock.now() - missingSince > REASON_BEATS * s.self.timing.heartbeatIntervalMs;
+    if (because.startsWith('switchover refused') || late) return because === '' ? 'the owner refused the switchover' : because;
+    return undefined;
+  };
 }
 
 function targetOf(to: string | undefined): NodeId | undefined {

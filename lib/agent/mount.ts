@@ -3,7 +3,7 @@ import {readFile} from 'node:fs/promises';
 import {resolve, sep} from 'node:path';
 
 export interface MountKind {
-  /** Whether other hosts can see it. FUSE may be either. */
+  /** Whether other hosts can see it. FUSE may be either, and an automount point is whatever will be mounted there. */
   readonly kind: 'local' | 'shared' | 'unknown';
   /** As in /proc/self/mountinfo: `nfs4`, `ext4`… */
   readonly type: string;
@@ -34,7 +34,7 @@ export function kindIn(mountinfo: string, directory: string): MountKind | undefi
     if (!best || point.length >= best.point.length) best = {point, type};
   }
   if (!best) return undefined;
-  const kind = SHARED.test(best.type) ? 'shared' : best.type.startsWith('fuse') ? 'unknown' : 'local';
+  const kind = SHARED.test(best.type) ? 'shared' : /^(fuse|autofs)/.test(best.type) ? 'unknown' : 'local';
   return {kind, type: best.type};
 }
 

@@ -72,18 +72,10 @@ async function callStore(parts: PerformerParts, effect: StoreEffect): Promise<vo
       );
     }
     case 'readHeartbeats': {
-      const all = effect.whose === 'all';
       return call(
         parts,
         () => store.readHeartbeats(effect.whose),
-        ({heartbeats, whole}, times) => ({
-          type: 'heard',
-          heartbeats,
-          everybody: all && whole,
-          own: all && whole,
-          failed: !whole,
-          ...times,
-        }),
+        (heard, times) => ({type: 'heard', ...heard, ...times}),
       );
     }
     case 'readWishes':
@@ -150,9 +142,9 @@ async function checkPassive(parts: PerformerParts): Promise<void> {
   while (!state().ended && state().link.kind === 'connected') {
     const {lease, service} = state();
     if ((lease.kind === 'none' && service.kind === 'down') || service.kind === 'unproven') {
-      const result = await parts.ports.guardian.checkPassive();
-      input({type: 'fitness', ...result});
-      if (result.ok && state().service.kind === 'unproven') input({type: 'serviceProven'});
+      const {ok, because} = await parts.ports.guardian.checkPassive();
+      input({type: 'fitness', ok, because});
+      if (ok && state().service.kind === 'unproven') input({type: 'serviceProven'});
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs).unref());
   }

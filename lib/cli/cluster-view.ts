@@ -62,15 +62,24 @@ function viewNode(heartbeat: Heartbeat, before: Snapshot, owner: string | undefi
   };
 }
 
-/** Looks until every node has changed, or as long as two heartbeats and a half may take. */
-export async function lookTwice(paths: StorePaths, heartbeatIntervalMs: number): Promise<ClusterView> {
+/**
+ * Looks until every node has changed, or as long as two heartbeats and a half may take.
+ * @param fallbackMs the heartbeat interval of nodes whose records do not tell theirs, ms.
+ */
+export async function lookTwice(paths: StorePaths, fallbackMs: number): Promise<ClusterView> {
   const first = await readSnapshot(paths);
   const looks = 10;
   for (let look = 1; ; look++) {
-    await sleep((2.5 * heartbeatIntervalMs) / looks);
+    await sleep((2.5 * beatOf(first, fallbackMs)) / looks);
     const view = viewCluster(first, await readSnapshot(paths));
     if (look === looks || view.nodes.every((node) => node.alive || node.state === 'TERMINATED')) return view;
   }
+}
+
+/** The longest heartbeat interval of the nodes that may be alive, ms. */
+export function beatOf({heartbeats}: Snapshot, fallbackMs: number): number {
+  const running = heartbeats.filter((heartbeat) => heartbeat.state !== 'TERMINATED');
+  return running.length === 0 ? fallbackMs : Math.max(...running.map((each) => each.heartbeatIntervalMs ?? fallbackMs));
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -15,6 +15,9 @@ export const commands: readonly Command[] = [
   },
 ];
 
+/** What launch takes where no --app is given. */
+const DEFAULT_APP = 'default';
+
 async function init(call: Call): Promise<void> {
   const {config: file, ...argv} = call.argv;
   const written = typeof file === 'string' ? resolve(file) : undefined;
@@ -24,6 +27,7 @@ async function init(call: Call): Promise<void> {
   }
   const paths = pathsOf(await configOf({...call, argv}));
   const storeId = await initStore(paths);
-  const text = `created the store ${storeId} at ${paths.root}\nnext, on each host: ha-agent launch --persistenceDir ${paths.persistenceDir} -- COMMAND`;
+  const which = `--persistenceDir ${paths.persistenceDir}${paths.app === DEFAULT_APP ? '' : ` --app ${paths.app}`}`;
+  const text = `created the store ${storeId} at ${paths.root}\nnext, on each host: ha-agent launch ${which} -- COMMAND`;
   print(call, {storeId, root: paths.root, ...(written !== undefined && {config: written})}, text);
 }

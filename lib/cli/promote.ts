@@ -1,9 +1,10 @@
 // promote: an operator's word that the owner of the present epoch is dead replaces the silence, for that epoch only.
 import {HaError} from '../errors.ts';
-import {stateOwnerDead} from '../store/admin.ts';
+import {placeStatement, requireSilentOwner} from '../store/admin.ts';
 import {lookTwice} from './cluster-view.ts';
 import {clusterOptions, configOf, nodeArgument, operator, pathsOf, print, watchOf, type Call, type Command} from './command.ts';
 import {followChange} from './switchover.ts';
+import {carryOut} from './wish.ts';
 
 export const commands: readonly Command[] = [
   {
@@ -33,12 +34,16 @@ async function promote(call: Call): Promise<void> {
   }
   const owner = nodeArgument(call, 'iHaveFenced');
   const view = await lookTwice(paths, config.timing.heartbeatIntervalMs);
+  const refuse = (reason: string, hint: string): never => {
+    throw new HaError('cluster.refused', {what: 'promote', reason}, {message: reason, hint});
+  };
+  if (view.paused) refuse('the cluster is paused: nobody is elected', 'end that with "ha-agent resume"');
   const target = view.nodes.find((each) => each.nodeId === node);
-  if (!target?.eligible) {
-    const reason = `${node} is not alive and eligible: ${target?.because ?? 'it has no record here'}`;
-    throw new HaError('cluster.refused', {what: 'promote', reason}, {message: reason, hint: 'start its agent first'});
-  }
-  const epoch = await stateOwnerDead(paths, owner, watchOf(config), operator(), node);
-  const master = await followChange(call, config, paths, {epoch, to: node});
+  if (!target?.eligible)
+    refuse(`${node} is not alive and eligible: ${target?.because ?? 'it has no record here'}`, 'start its agent first');
+  const epoch = await requireSilentOwner(paths, owner, watchOf(config));
+  const wish = {epoch, to: node};
+  const state = (): Promise<void> => placeStatement(paths, {epoch, owner, successor: node}, operator());
+  const master = await carryOut(paths, wish, state, (signal) => followChange(call, config, paths, wish, signal));
   print(call, {from: owner, to: master, epoch}, `${master} is MASTER`);
 }

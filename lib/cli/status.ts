@@ -1,6 +1,6 @@
 // status: the table of the nodes, from the store, so that it works with no agent running.
 import pico from 'picocolors';
-import {lookTwice, sleep, viewCluster, type ClusterView, type NodeView} from './cluster-view.ts';
+import {beatOf, lookTwice, sleep, viewCluster, type ClusterView, type NodeView} from './cluster-view.ts';
 import {clusterOptions, configOf, pathsOf, print, wantsJson, type Call, type Command} from './command.ts';
 import {readSnapshot} from '../store/snapshot.ts';
 import {drawTable} from './table.ts';
@@ -27,7 +27,7 @@ async function status(call: Call): Promise<void> {
   // Looks are compared over two heartbeats, and drawn once per heartbeat.
   let [older, old] = [await readSnapshot(paths), await readSnapshot(paths)];
   while (!stop.signal.aborted) {
-    await sleep(heartbeatIntervalMs);
+    await sleep(beatOf(old, heartbeatIntervalMs));
     const now = await readSnapshot(paths);
     show(call, viewCluster(older, now));
     [older, old] = [old, now];

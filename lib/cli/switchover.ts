@@ -5,6 +5,7 @@ import type {Epoch} from '../protocol/words.ts';
 import {requestSwitchover} from '../store/admin.ts';
 import type {StorePaths} from '../store/paths.ts';
 import {readSnapshot} from '../store/snapshot.ts';
+import {carryOut} from './wish.ts';
 import {lookTwice, sleep, viewCluster, type ClusterView} from './cluster-view.ts';
 import {clusterOptions, configOf, nodeArgument, operator, pathsOf, print, wantsJson, type Call, type Command} from './command.ts';
 
@@ -27,9 +28,11 @@ async function switchover(call: Call): Promise<void> {
   const to = call.argv['to'] === undefined ? undefined : nodeArgument(call, 'to');
   const view = await lookTwice(paths, config.timing.heartbeatIntervalMs);
   const epoch = refuseHopeless(view, to);
-  await requestSwitchover(paths, {epoch, to}, operator());
-  say(call, `asked ${view.owner ?? 'the owner'} to give epoch ${epoch} to ${to ?? 'the next node'}`);
-  const master = await followChange(call, config, paths, {epoch, to});
+  const ask = async (): Promise<void> => {
+    await requestSwitchover(paths, {epoch, to}, operator());
+    say(call, `asked ${view.owner ?? 'the owner'} to give epoch ${epoch} to ${to ?? 'the next node'}`);
+  };
+  const master = await carryOut(paths, {epoch, to}, ask, (signal) => followChange(call, config, paths, {epoch, to}, signal));
   print(call, {from: view.owner ?? null, to: master, epoch}, `${master} is MASTER`);
 }
 
@@ -65,6 +68,7 @@ export async function followChange(
   config: Config,
   paths: StorePaths,
   wish: {readonly epoch: Epoch; readonly to: string | undefined},
+  signal: AbortSignal,
 ): Promise<string> {
   const {leaseTimeoutMs, stopTimeoutMs} = config.timing;
   const limitMs = 2 * leaseTimeoutMs + stopTimeoutMs + config.service.startTimeoutMs;
@@ -72,6 +76,7 @@ export async function followChange(
   let phase = '';
   for (let waitedMs = 0; waitedMs < limitMs; waitedMs += LOOK_MS) {
     await sleep(LOOK_MS);
+    if (signal.aborted) throw failed(`${String(signal.reason)} came: the wish is withdrawn`);
     const view = viewCluster(first, await readSnapshot(paths));
     const next = phaseOf(view, wish);
     if (next.text !== phase) say(call, next.text);

@@ -3,8 +3,8 @@ import type {Socket} from 'node:net';
 import type {Adopted} from '../protocol/agent-state.ts';
 import type {GuardianOrder, GuardianReport} from '../protocol/guardian-machine.ts';
 import {OutputLines, type OutputLine} from './output-lines.ts';
-import type {ProcessIdentity} from './proc.ts';
-import {killGuardian, type GuardianRecord, type KillResult} from './record.ts';
+import {isAlive, type ProcessIdentity} from './proc.ts';
+import {killGuardian, recordWithHolder, type GuardianRecord, type KillResult} from './record.ts';
 import {encode, LineSplitter, parseGuardianMessage, type AgentMessage, type GuardianMessage, type GuardianSetup} from './wire.ts';
 
 /** What a guardian tells its agent. None of these may throw. */
@@ -25,27 +25,31 @@ export interface PassiveResult {
   readonly because: string;
 }
 
+/** How often it is looked whether a dismissed guardian is gone, ms. */
+const LOOK_MS = 10;
+
 /**
  * A guardian that obeys this process. The channel stays open until this process ends: its end is what tells the
  * guardian that the agent is dead, and it then kills whatever is left of the agent.
  */
 export class GuardianClient {
-  /** What has to be durable on this host before a claim. */
-  readonly record: GuardianRecord;
   /** What the guardian runs; given by the agent that spawned it. */
   readonly setup: GuardianSetup;
   /** What it brought over from an earlier agent. */
   readonly adopted: Adopted | undefined;
+  private known: GuardianRecord;
   private readonly socket: Socket;
   private readonly listener: GuardianListener;
   private readonly lines: OutputLines;
   private readonly checks = new Map<number, (result: PassiveResult) => void>();
   private nextCheck = 1;
   private ran: boolean;
+  private dismissed = false;
 
   constructor(channel: GuardianChannel, record: GuardianRecord, listener: GuardianListener) {
     this.socket = channel.socket;
-    this.record = record;
+    const {holder} = channel.welcome;
+    this.known = holder ? recordWithHolder(record, holder) : record;
     this.setup = channel.welcome.setup;
     this.adopted = channel.welcome.adopted;
     this.ran = this.adopted !== undefined;
@@ -55,6 +59,11 @@ export class GuardianClient {
       (message) => this.hear(message),
       (because) => this.closed(because),
     );
+  }
+
+  /** What has to be durable on this host before a claim, and again, with the holder of the run in it, after each `holding`. */
+  get record(): GuardianRecord {
+    return this.known;
   }
 
   /** Never waits; after the channel closed it does nothing. */
@@ -83,7 +92,24 @@ export class GuardianClient {
    * @param limitMs gives up after it.
    */
   kill(limitMs = 10_000): Promise<KillResult> {
-    return killGuardian(this.record, this.ran, limitMs);
+    return killGuardian(this.known, this.ran, limitMs);
+  }
+
+  /**
+   * Ends a guardian that runs nothing, to put another with another setup in its place; `closed` is not told. Resolves when its process
+   * is gone. One that does not go, or does run something, is killed with it.
+   * @param limitMs how long it may take to go by itself.
+   * @throws Error if it, or a process of the service, cannot be killed.
+   */
+  async dismiss(limitMs = 5_000): Promise<void> {
+    this.dismissed = true;
+    this.send({type: 'bye'});
+    const {guardian} = this.known;
+    for (let waitedMs = 0; isAlive(guardian) && waitedMs < limitMs; waitedMs += LOOK_MS)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (!isAlive(guardian)) return;
+    const {survivors, because} = await this.kill();
+    if (survivors.length > 0) throw new Error(`${because}: process ${survivors.join(', ')}`);
   }
 
   private write(message: AgentMessage): void {
@@ -95,13 +121,14 @@ export class GuardianClient {
       case 'report':
         return this.listener.report(message.report);
       case 'holding':
+        this.known = recordWithHolder(this.known, message.holder);
         return this.listener.holding(message.run, message.holder);
       case 'output':
         return this.lines.push(message.source, message.stream, message.text);
       case 'dropped':
         return this.listener.dropped(message.bytes);
       case 'passive':
-        this.checks.get(message.id)?.(message);
+        this.checks.get(message.id)?.({ok: message.ok, because: message.because});
         this.checks.delete(message.id);
         return;
       case 'welcome':
@@ -116,7 +143,7 @@ export class GuardianClient {
     this.lines.end();
     for (const resolve of this.checks.values()) resolve({ok: false, because});
     this.checks.clear();
-    this.listener.closed(because);
+    if (!this.dismissed) this.listener.closed(because);
   }
 }
 

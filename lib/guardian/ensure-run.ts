@@ -93,13 +93,16 @@ class EnsureRun implements Run {
   }
 
   kill(): void {
-    if (this.phase === 'gone' || this.phase === 'unproven') return;
+    if (this.phase === 'gone') return;
     this.current?.signal('SIGKILL');
+    if (this.phase === 'unproven') return;
     this.giveUp();
     if (!this.current) this.again(() => this.runPassive(), this.spec.monitorIntervalMs);
   }
 
   private runActive(): void {
+    // The guardian may have been frozen since the order, or since the last run of the command.
+    if (!this.events.mayRun()) return;
     this.runOne('active', (end) => {
       if (this.phase !== 'active') this.runPassive();
       else if (end.ok) this.activeSucceeded();

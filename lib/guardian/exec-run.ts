@@ -26,13 +26,14 @@ export function startExec(
   });
   context.output.drain('service', 'stdout', child.stdout);
   context.output.drain('service', 'stderr', child.stderr);
-  return new ExecRun(child, containment, context.setup.marker, events);
+  return new ExecRun(child, containment.kind, context, events);
 }
 
 class ExecRun implements Run {
   private readonly child: ChildProcess;
   private readonly kind: Containment['kind'];
   private readonly family: Family;
+  private readonly note: (text: string) => void;
   private readonly events: RunEvents;
   private readonly channel: Duplex | undefined;
   /** First process of the namespace, or of the group; undefined until it is ready. */
@@ -40,11 +41,14 @@ class ExecRun implements Run {
   private phase: 'running' | 'ending' | 'killing' | 'gone' = 'running';
   private launcherEnded = false;
   private looking: NodeJS.Timeout | undefined;
+  /** Processes that may not be signalled, as they were noted last. */
+  private refused = '';
 
-  constructor(child: ChildProcess, containment: Containment, marker: string, events: RunEvents) {
+  constructor(child: ChildProcess, kind: Containment['kind'], context: RunContext, events: RunEvents) {
     this.child = child;
-    this.kind = containment.kind;
-    this.family = new Family(child.pid, markerText(marker));
+    this.kind = kind;
+    this.family = new Family(child.pid, markerText(context.setup.marker));
+    this.note = (text) => context.note(text);
     this.events = events;
     const channel = child.stdio[3];
     this.channel = channel instanceof Duplex ? channel : undefined;
@@ -61,7 +65,7 @@ class ExecRun implements Run {
     // Without its `go` the holder takes the end of the channel for the death of the guardian, and ends.
     if (!this.holder) this.channel?.destroy();
     else if (this.kind === 'namespace') signal(this.holder, 'SIGTERM');
-    else this.family.signalAll('SIGTERM');
+    else this.noteRefused(this.family.signalAll('SIGTERM'));
     this.look();
   }
 
@@ -72,8 +76,13 @@ class ExecRun implements Run {
     this.look();
   }
 
-  /** The holder is ready: only if it can be identified as the one that dies with us, the command may start. */
+  /** The holder is ready: only if it can be identified as the one that dies with us, and still in time, the command may start. */
   private letGo(): void {
+    // The guardian may have been frozen since the order.
+    if (!this.events.mayRun()) {
+      this.channel?.destroy();
+      return;
+    }
     const pid = this.child.pid;
     if (this.phase !== 'running' || pid === undefined) return;
     const holders = this.kind === 'group' ? [pid] : childrenOf(pid).map((each) => each.pid);
@@ -98,13 +107,15 @@ class ExecRun implements Run {
   private look(): void {
     clearTimeout(this.looking);
     if (this.phase === 'gone' || this.phase === 'running') return;
+    // First the next look: a fault in this one must not be the end of them.
+    this.looking = setTimeout(() => this.look(), LOOK_MS);
     if (this.isGone()) {
+      clearTimeout(this.looking);
       this.phase = 'gone';
       this.events.gone(true);
       return;
     }
     if (this.phase === 'killing') this.strike();
-    this.looking = setTimeout(() => this.look(), LOOK_MS);
   }
 
   private isGone(): boolean {
@@ -116,7 +127,20 @@ class ExecRun implements Run {
   private strike(): void {
     if (this.kind === 'namespace' && this.holder) signal(this.holder, 'SIGKILL');
     // Its death is also that of a holder that was never seen.
-    else if (!this.launcherEnded) this.child.kill('SIGKILL');
-    if (this.kind === 'group' || !this.holder) this.family.signalAll('SIGKILL');
+    else if (!this.launcherEnded) this.killLauncher();
+    if (this.kind === 'group' || !this.holder) this.noteRefused(this.family.signalAll('SIGKILL'));
+  }
+
+  /** Not through the child: where the command has become somebody else's, that says 'error' as if it had never been started. */
+  private killLauncher(): void {
+    const launcher = this.child.pid === undefined ? undefined : identityOf(this.child.pid);
+    if (launcher) signal(launcher, 'SIGKILL');
+  }
+
+  private noteRefused(pids: readonly number[]): void {
+    const text = pids.join(' ');
+    if (text !== '' && text !== this.refused)
+      this.note(`processes of another user may not be signalled: ${text}; nothing is released before they have ended`);
+    this.refused = text;
   }
 }

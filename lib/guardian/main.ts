@@ -1,7 +1,7 @@
 // The guardian's own entry: `node guardian/main.js SOCKET`, its token on standard input. Started detached by an agent, it owns the service
 // and outlives that agent. SIGTERM makes it stop the service and go on: what it guards decides when it ends, not a signal.
 import {timingSafeEqual} from 'node:crypto';
-import {write} from 'node:fs';
+import {write, writeSync} from 'node:fs';
 import {rmdir} from 'node:fs/promises';
 import {createServer, type Server, type Socket} from 'node:net';
 import {dirname} from 'node:path';
@@ -26,6 +26,12 @@ process.on('SIGTERM', () => shell?.stopService('the guardian got SIGTERM'));
 process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);
 process.on('exit', () => shell?.killService());
+// One fault in a timer or an event must not be the end of the guardian: what it guards would outlive its lease.
+process.on('uncaughtException', (error) => {
+  if (shell) return shell.fault(error);
+  writeSync(2, `the guardian cannot start: ${error.stack ?? error.message}\n`);
+  process.exit(1);
+});
 setTimeout(() => {
   if (!shell) process.exit(0);
 }, FIRST_AGENT_MS);

@@ -57,14 +57,18 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return look !== undefined && !look.dead && look.startTicks === identity.startTicks;
 }
 
-/** Sends a signal to this very process. @returns false if it is not there any more. @throws if it may not be signalled. */
+/**
+ * Sends a signal to this very process.
+ * @returns false if it is not there any more, or if it belongs to somebody whom we may not signal (EPERM); `isAlive` tells which. One
+ *   such process must never keep the others from being signalled.
+ */
 export function signal(identity: ProcessIdentity, name: NodeJS.Signals): boolean {
   if (!isAlive(identity)) return false;
   try {
     process.kill(identity.pid, name);
     return true;
   } catch (error) {
-    if (hasCode(error, 'ESRCH')) return false;
+    if (hasCode(error, 'ESRCH', 'EPERM')) return false;
     throw error;
   }
 }

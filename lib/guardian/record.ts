@@ -13,6 +13,7 @@ import {
 } from './proc.ts';
 import type {ProcessIdentity} from './proc.ts';
 import {markerText} from './containment.ts';
+import {Family} from './family.ts';
 
 /** Plain JSON. Secret because of the token: a file of mode 0600. */
 export interface GuardianRecord {
@@ -24,6 +25,8 @@ export interface GuardianRecord {
   /** The agent that the guardian obeys. */
   readonly agent: ProcessIdentity;
   readonly marker: string;
+  /** Who holds the service of the latest run: leader of its group and session, or first process of its namespace. */
+  readonly holder?: ProcessIdentity | undefined;
   /** `exec` by its containment. */
   readonly service: 'none' | 'ensure' | 'namespace' | 'group';
   readonly pidNamespace: string;
@@ -37,6 +40,9 @@ export const placeOfRecord = (): Pick<GuardianRecord, 'pidNamespace' | 'machineI
   machineId: machineId(),
   productUuid: productUuid(),
 });
+
+/** The record once a run is held: has to be durable as soon as the guardian tells of the holder. */
+export const recordWithHolder = (record: GuardianRecord, holder: ProcessIdentity): GuardianRecord => ({...record, holder});
 
 export type Trace =
   /** `kernel`: its containment cannot be escaped. `scan`: nothing of it was found. `reboot`: nothing survives one. */
@@ -78,18 +84,32 @@ function whyElsewhere(record: GuardianRecord): string | undefined {
 }
 
 /** What runs of the service, as far as its containment lets one know. */
-export function traceOfService(record: GuardianRecord): Trace {
+export const traceOfService = (record: GuardianRecord): Trace => traceWith(record, familyOf(record));
+
+/** Marker, and with the holder also its group, its session and the children of what is found there. */
+const familyOf = (record: GuardianRecord): Family =>
+  new Family(record.holder?.bootId === bootId() ? record.holder : undefined, markerText(record.marker));
+
+function traceWith(record: GuardianRecord, family: Family): Trace {
   if (record.service === 'none') return {kind: 'gone', how: 'nothing to run'};
   if (record.service === 'ensure')
     return {kind: 'unknown', because: 'only its passive command can tell whether the service is active'};
   if (record.guardian.bootId !== bootId()) return {kind: 'gone', how: 'reboot'};
-  const pids = findMarked(record.marker);
+  const pids = leftOf(record, family);
   if (pids.length > 0) return {kind: 'left', pids};
   if (record.service === 'group') return {kind: 'gone', how: 'scan'};
   const dying = findDying();
   // What a dying first process leaves unreadable might be the one that we look for.
   if (dying.length > 0) return {kind: 'unknown', because: `a PID namespace is just ending (process ${dying.join(', ')})`};
   return {kind: 'gone', how: 'kernel'};
+}
+
+/** Ending the first process of a namespace is enough, and reaches what has dropped every mark. */
+function leftOf(record: GuardianRecord, family: Family): number[] {
+  if (record.service === 'group') return family.pids();
+  const pids = findMarked(record.marker);
+  const {holder} = record;
+  return holder && isAlive(holder) && !pids.includes(holder.pid) ? [...pids, holder.pid] : pids;
 }
 
 /** Living processes that carry the marker; the holder of a namespace always does. */
@@ -122,17 +142,16 @@ const KILL_PAUSE_MS = 10;
 export async function killGuardian(record: GuardianRecord, ran: boolean, limitMs: number): Promise<KillResult> {
   const endAt = process.hrtime.bigint() + BigInt(Math.ceil(limitMs * 1e6));
   const late = (): boolean => process.hrtime.bigint() > endAt;
+  // Who descends from whom is best known while all live.
+  const family = familyOf(record);
+  if (record.service === 'group') family.pids();
   for (signal(record.guardian, 'SIGKILL'); isAlive(record.guardian); await pause()) {
     if (late()) return failed([record.guardian.pid], 'the guardian cannot be killed');
   }
   if (!ran && record.service === 'ensure')
     return {proven: true, how: 'nothing to run', survivors: [], because: 'nothing had been started'};
   for (;;) {
-    const pids = findMarked(record.marker);
-    for (const look of allProcesses()) {
-      if (pids.includes(look.pid)) signal({pid: look.pid, startTicks: look.startTicks, bootId: bootId()}, 'SIGKILL');
-    }
-    const trace = pids.length > 0 ? ({kind: 'left', pids} as const) : traceOfService(record);
+    const trace = strike(record, family);
     if (trace.kind === 'gone')
       return {proven: true, how: trace.how, survivors: [], because: `guardian and service are gone (${trace.how})`};
     if (trace.kind === 'unknown' && record.service === 'ensure') return failed([], trace.because);
@@ -140,6 +159,15 @@ export async function killGuardian(record: GuardianRecord, ran: boolean, limitMs
       return trace.kind === 'left' ? failed(trace.pids, 'processes of the service cannot be killed') : failed([], trace.because);
     await pause();
   }
+}
+
+/** One round of SIGKILL, whoever of them may not be signalled. @returns what was there before it. */
+function strike(record: GuardianRecord, family: Family): Trace {
+  const pids = leftOf(record, family);
+  for (const look of allProcesses()) {
+    if (pids.includes(look.pid)) signal({pid: look.pid, startTicks: look.startTicks, bootId: bootId()}, 'SIGKILL');
+  }
+  return pids.length > 0 ? {kind: 'left', pids} : traceWith(record, family);
 }
 
 const failed = (survivors: readonly number[], because: string): KillResult => ({

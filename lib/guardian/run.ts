@@ -4,13 +4,18 @@ import type {ProcessIdentity} from './proc.ts';
 import {MARKER_VARIABLE} from './containment.ts';
 import type {GuardianSetup} from './wire.ts';
 
-/** What a run tells; `ended` at most once and never after `term`, `gone(false)` may be followed by `gone(true)`. */
+/** What a run tells and asks; `ended` at most once and never after `term`, `gone(false)` may be followed by `gone(true)`. */
 export interface RunEvents {
   started(): void;
   holding(holder: ProcessIdentity): void;
   /** It ended by itself, or could not be started; processes of it may be left. */
   ended(because: string): void;
   gone(proven: boolean): void;
+  /**
+   * Asked immediately before anything is let run: whether its deadline still allows it, looked at now. If not, nothing is to be let run
+   * and nothing to be told: `term` comes by itself.
+   */
+  mayRun(): boolean;
 }
 
 export interface Run {
@@ -24,6 +29,8 @@ export interface Run {
 export interface RunContext {
   readonly setup: GuardianSetup;
   readonly output: OutputForwarder;
+  /** Tells whoever reads the guardian's log. */
+  note(text: string): void;
   /** The environment of commands: inherited, HA_*, marker. */
   environment(role: 'active' | 'passive', epoch: number | undefined): NodeJS.ProcessEnv;
 }

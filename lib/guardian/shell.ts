@@ -5,6 +5,7 @@ import {extname} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {Adopted} from '../protocol/agent-state.ts';
 import {
+  mayRun,
   newGuardian,
   stepGuardian,
   type GuardianEffect,
@@ -31,8 +32,9 @@ const RELEASE_SCRIPT = fileURLToPath(new URL(`./release${extname(import.meta.url
 export class GuardianShell implements RunContext {
   readonly setup: GuardianSetup;
   readonly output = new OutputForwarder();
-  private readonly note: (text: string) => void;
+  readonly note: (text: string) => void;
   private readonly exit: (because: string) => void;
+  private readonly step: typeof stepGuardian;
   private state: GuardianState;
   private readonly queue: GuardianInput[] = [];
   private busy = false;
@@ -42,13 +44,21 @@ export class GuardianShell implements RunContext {
   private agent: {readonly socket: Socket; readonly identity: ProcessIdentity} | undefined;
   private knocking: {readonly socket: Socket; readonly hello: Hello} | undefined;
   private run: {readonly number: number; readonly handle: Run} | undefined;
+  private holder: ProcessIdentity | undefined;
+  /** The machine has failed: it is not asked any more, and everything ends. */
+  private broken = false;
   private passive: RunningCommand | undefined;
 
-  /** @param note tells whoever reads the guardian's log; @param exit ends the process. */
-  constructor(setup: GuardianSetup, note: (text: string) => void, exit: (because: string) => void) {
+  /**
+   * @param note tells whoever reads the guardian's log; must not throw.
+   * @param exit ends the process.
+   * @param step the machine.
+   */
+  constructor(setup: GuardianSetup, note: (text: string) => void, exit: (because: string) => void, step = stepGuardian) {
     this.setup = setup;
     this.note = note;
     this.exit = exit;
+    this.step = step;
     this.state = newGuardian(setup.config);
     setInterval(() => this.feed({type: 'tick'}), TICK_MS);
   }
@@ -90,19 +100,60 @@ export class GuardianShell implements RunContext {
     this.run?.handle.kill();
   }
 
-  /** Inputs that an effect causes wait until the effects before them are carried out. */
+  /** Whatever went wrong outside of a step: it is told, and what is guarded stays guarded. */
+  fault(error: unknown): void {
+    this.note(`a fault, the guardian goes on: ${textOf(error)}`);
+    this.feed({type: 'tick'});
+  }
+
+  /** Inputs that an effect causes wait until the effects before them are carried out. Never throws. */
   private feed(input: GuardianInput): void {
     this.queue.push(input);
     if (this.busy) return;
     this.busy = true;
-    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
-      const turn = stepGuardian(this.state, next, bootNow());
-      const before = this.state;
-      this.state = turn.state;
-      for (const effect of turn.effects) this.perform(effect, before);
-    }
+    for (let next = this.queue.shift(); next; next = this.queue.shift()) this.turn(next);
     this.busy = false;
     this.setTimer();
+  }
+
+  /** A fault in one effect must not keep the others from being carried out, least of all SIGKILL. */
+  private turn(input: GuardianInput): void {
+    if (this.broken) return this.leaveBroken(input);
+    const before = this.state;
+    let effects: readonly GuardianEffect[];
+    try {
+      ({state: this.state, effects} = this.step(before, input, bootNow()));
+    } catch (error) {
+      return this.breakDown(error);
+    }
+    for (const effect of effects) {
+      try {
+        this.perform(effect, before);
+      } catch (error) {
+        this.note(`a fault in ${effect.type}, the guardian goes on: ${textOf(error)}`);
+      }
+    }
+  }
+
+  /** Without a machine nobody knows the deadline of tomorrow: the service is stopped, in time for the one known last. */
+  private breakDown(error: unknown): void {
+    this.broken = true;
+    this.note(`the guardian's machine has failed, everything is stopped: ${textOf(error)}`);
+    const {deadline, run, config} = this.state;
+    if (run.kind === 'none' || !this.run) return this.exit('its machine has failed');
+    const {handle} = this.run;
+    const leftMs = deadline ? killAt(deadline.at, config.timing) - bootNow() : 0;
+    setTimeout(() => handle.kill(), Math.max(0, Math.min(config.timing.stopTimeoutMs, leftMs)));
+    try {
+      handle.term();
+    } catch (failure) {
+      this.note(`the service could not be asked to end, it will be killed: ${textOf(failure)}`);
+    }
+  }
+
+  private leaveBroken(input: GuardianInput): void {
+    if (input.type === 'runGone')
+      this.exit(`its machine has failed; the service is ${input.proven ? 'gone' : 'not proven stopped'}`);
   }
 
   private perform(effect: GuardianEffect, before: GuardianState): void {
@@ -138,7 +189,7 @@ export class GuardianShell implements RunContext {
     if (!this.knocking) return;
     const {socket, hello} = this.knocking;
     this.agent = {socket, identity: hello.agent};
-    this.send({type: 'welcome', adopted, setup: this.setup});
+    this.send({type: 'welcome', adopted, setup: this.setup, holder: this.holder});
     this.output.attach(socket);
   }
 
@@ -157,9 +208,17 @@ export class GuardianShell implements RunContext {
     const tell = (say: () => void): void => (known ? say() : void early.push(say));
     const events: RunEvents = {
       started: () => tell(() => this.feed({type: 'runStarted', run})),
-      holding: (holder) => this.send({type: 'holding', run, holder}),
+      holding: (holder) => {
+        this.holder = holder;
+        this.send({type: 'holding', run, holder});
+      },
       ended: (because) => tell(() => this.feed({type: 'runEnded', run, because})),
       gone: (proven) => tell(() => this.feed({type: 'runGone', run, proven})),
+      // First the machine looks at the clock: past its deadline the run is being stopped, and that is told as what it is.
+      mayRun: () => {
+        this.feed({type: 'tick'});
+        return !this.broken && mayRun(this.state, run, bootNow());
+      },
     };
     try {
       this.run = {number: run, handle: this.makeRun(epoch, events)};
@@ -208,13 +267,12 @@ export class GuardianShell implements RunContext {
     this.agent = undefined;
     if (!identity) return;
     const look = (): void => {
-      if (!isAlive(identity)) {
-        this.note('the agent is dead');
-        this.feed({type: 'agentGone'});
-        return;
-      }
-      signal(identity, 'SIGKILL');
-      setTimeout(look, AGENT_LOOK_MS);
+      // First the next look: a fault in this one must not be the end of them.
+      const next = setTimeout(look, AGENT_LOOK_MS);
+      if (isAlive(identity)) return void signal(identity, 'SIGKILL');
+      clearTimeout(next);
+      this.note('the agent is dead');
+      this.feed({type: 'agentGone'});
     };
     look();
   }
@@ -258,3 +316,5 @@ function adoptedFrom(s: GuardianState): Adopted | undefined {
   const run = s.run.kind === 'running' ? s.run.run : undefined;
   return {from, epoch: s.deadline.epoch, attempt: s.deadline.attempt, deadline: s.deadline.at, run};
 }
+
+const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

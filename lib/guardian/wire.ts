@@ -68,7 +68,13 @@ export type OutputSource = 'service' | 'active' | 'passive';
 export type OutputStream = 'stdout' | 'stderr';
 
 export type GuardianMessage =
-  | {readonly type: 'welcome'; readonly adopted: Adopted | undefined; readonly setup: GuardianSetup}
+  | {
+      readonly type: 'welcome';
+      readonly adopted: Adopted | undefined;
+      readonly setup: GuardianSetup;
+      /** Of the latest run. */
+      readonly holder?: ProcessIdentity | undefined;
+    }
   | {readonly type: 'rejected'; readonly because: string}
   | {readonly type: 'report'; readonly report: GuardianReport}
   /** The process that holds the service of this run: when it is gone, so is all that is contained in it. */

@@ -3,7 +3,7 @@
 import type {AgentEffect, AgentInput, AgentState, Self, Settings} from './agent-state.ts';
 import {heartbeatOf} from './agent-report.ts';
 import {judge, refuseIfLed, seekLease} from './claim.ts';
-import {loseGuardian, sendDeadline, watchGuardian} from './guardian-link.ts';
+import {loseGuardian, overdueAt, sendDeadline, watchGuardian} from './guardian-link.ts';
 import {hurry, isDue, nextAttempt, occupy} from './lanes.ts';
 import {holdLease, nothingRuns, onListed, onRenamed} from './lease.ts';
 import {listen, onHeard, onHeartbeatWritten} from './peers.ts';
@@ -132,8 +132,12 @@ function take(s: AgentState, input: AgentInput, now: MonoMs, out: AgentEffect[])
         because: `ending: ${input.because}`,
       };
     default:
-      return input satisfies never;
+      return unknownInput(input);
   }
+}
+
+function unknownInput(input: never): never {
+  throw new TypeError(`not an input: ${JSON.stringify(input)}`);
 }
 
 function guardianReady(
@@ -142,6 +146,8 @@ function guardianReady(
   now: MonoMs,
   out: AgentEffect[],
 ): AgentState {
+  // It was lost before it was ready: it is being killed.
+  if (s.link.kind !== 'starting') return s;
   const linked: AgentState = {...s, link: {kind: 'connected', unacknowledged: undefined}};
   if (adopted) {
     const run = adopted.run ?? s.run;
@@ -170,13 +176,14 @@ function decide(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   return end(beat(next, now, out), now, out);
 }
 
-/** The lease of the guardian that was taken over is somebody else's by now: what it runs must stop. */
+/** The lease of the guardian that was taken over is somebody else's by now, or this agent ends: what it runs must stop. */
 function refuseForeignAdoption(s: AgentState, out: AgentEffect[], now: MonoMs): AgentState {
   const {adoption, view} = s;
-  if (!adoption || !view.name || view.askedAt < s.renamedAt || s.rename) return s;
+  if (!adoption || s.rename) return s;
+  if (!s.ending && (!view.name || view.askedAt < s.renamedAt)) return s;
   const {name} = view;
-  const ours = name.writer?.instanceId === adoption.from || name.writer?.instanceId === s.self.instanceId;
-  if (name.kind === 'held' && name.epoch === adoption.epoch && ours) return s;
+  const ours = name?.writer?.instanceId === adoption.from || name?.writer?.instanceId === s.self.instanceId;
+  if (!s.ending && name?.kind === 'held' && name.epoch === adoption.epoch && ours) return s;
   const next = nextAttempt({...s, attempt: Math.max(s.attempt, adoption.attempt), adoption: undefined});
   return sendDeadline(next, {epoch: adoption.epoch, attempt: next.attempt}, out, now);
 }
@@ -240,6 +247,8 @@ export function nextStepAt(s: AgentState, now: MonoMs): MonoMs {
   if (s.service.kind === 'backoff') times.push(s.service.until);
   if (s.service.kind === 'starting') times.push(after(s.service.since, s.settings.startTimeoutMs));
   if (s.link.kind === 'connected' && s.link.unacknowledged) times.push(after(now, ACK_LOOK_MS));
+  // Steps that are close together show that this agent itself was running all the time.
+  if (now >= overdueAt(s) - LONGEST_SLEEP_MS) times.push(after(now, ACK_LOOK_MS));
   const verdict = s.lease.kind === 'none' && !s.rename ? judge(s, now) : undefined;
   if (verdict?.kind === 'later') times.push(verdict.at);
   return monoMs(Math.min(after(now, LONGEST_SLEEP_MS), ...times.filter((at) => at > now)));

@@ -1,7 +1,7 @@
 // What a node says of itself: derived from its state and the clock at the moment of asking, never remembered.
 import type {AgentState} from './agent-state.ts';
 import type {Heartbeat, NodeReport, NodeState} from './heartbeat.ts';
-import {leaseEnd} from './lease.ts';
+import {leaseEnd, nothingRuns} from './lease.ts';
 import {isAlive} from './peers.ts';
 import {killAt, stopAt} from './timing.ts';
 import type {MonoMs, NodeId} from './words.ts';
@@ -39,6 +39,7 @@ export const isEligible = (s: AgentState, now: MonoMs): boolean =>
   s.fit.ok &&
   now >= s.barredUntil &&
   s.trust.kind === 'fine' &&
+  (s.lease.kind !== 'none' || (s.link.kind === 'connected' && nothingRuns(s))) &&
   !['hot_backup', 'disabled'].includes(s.settings.mode);
 
 /** The owner of the lease, as the lock shows it. */
@@ -56,6 +57,7 @@ export function reportOf(s: AgentState, now: MonoMs): Omit<NodeReport, 'wallMs'>
     priority: s.settings.priority,
     eligible: isEligible(s, now),
     cooling: now < s.coolingUntil,
+    heartbeatIntervalMs: s.self.timing.heartbeatIntervalMs,
     because: s.because,
     uri: s.uri,
   };

@@ -241,10 +241,13 @@ export interface Peer {
 export type OwnRecord =
   | {readonly kind: 'unread'}
   /** Another instance wrote it: it must stand still until then. */
-  | {readonly kind: 'watched'; readonly found: RecordMark; readonly until: MonoMs}
-  | {readonly kind: 'mine'; readonly before: RecordMark | undefined};
+  | {readonly kind: 'watched'; readonly found: ElderMark; readonly until: MonoMs}
+  | {readonly kind: 'mine'; readonly before: ElderMark | undefined};
 
 export type RecordMark = Pick<NodeReport, 'instanceId' | 'seq'>;
+
+/** The same of an earlier instance of this node, and how often it wrote. */
+export type ElderMark = Pick<NodeReport, 'instanceId' | 'seq' | 'heartbeatIntervalMs'>;
 
 export interface AgentState {
   readonly self: Self;

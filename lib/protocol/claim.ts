@@ -1,12 +1,12 @@
 // Whether this node may claim the lease, when, and why not: the wait (or what replaces it), and the election.
 import type {AgentEffect, AgentState, ClaimBasis} from './agent-state.ts';
 import {rankOf, type Candidate} from './election.ts';
-import {heldByMe, issueRename, nextAttempt} from './lanes.ts';
+import {heldByMe, isDue, issueRename, nextAttempt} from './lanes.ts';
 import {nothingRuns} from './lease.ts';
 import {formatLockName, type LockName} from './lock-name.ts';
 import {electable, isMute} from './peers.ts';
 import {advice} from './trust.ts';
-import {LISTEN_POLLS, MUTE_POLLS, RANK_POLLS} from './timing.ts';
+import {muteMs, RANK_POLLS, stillMs} from './timing.ts';
 import {after, epoch, monoMs, type MonoMs, type NodeId} from './words.ts';
 
 export type Verdict =
@@ -25,6 +25,8 @@ const DEAF_POLLS = 2;
 /** Claims if the verdict says so; otherwise the verdict is the reason that the node shows. */
 export function seekLease(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   if (s.lease.kind !== 'none' || s.rename) return s;
+  // A store that refuses renames is not asked as fast as it answers.
+  if (s.doubtful?.from === s.view.text && !isDue(s, 'renew', now)) return s;
   const adopting = adopt(s, out, now);
   if (adopting) return adopting;
   const verdict = judge(s, now);
@@ -71,6 +73,8 @@ export function judge(s: AgentState, now: MonoMs): Verdict {
   const blocked = blockedBecause(s, name, now);
   if (blocked !== undefined) return no(blocked);
   const chance = chanceOf(s, name);
+  if (s.wishedAt === undefined && chance.basis !== 'local')
+    return no("the operator's wishes have not been read yet: is there a pause?");
   const gate = Math.max(chance.at, earliest(s, chance.basis));
   const deaf = now >= after(monoMs(gate), DEAF_POLLS * s.self.timing.pollIntervalMs);
   const since = knownSince(s, chance);
@@ -127,13 +131,22 @@ function chanceOf(s: AgentState, name: LockName): Chance {
   const {firstSeenAt} = s.view;
   if (name.kind === 'free') return {basis: 'free', at: firstSeenAt};
   const silence: Chance = {basis: 'silence', at: after(firstSeenAt, name.leaseTimeoutMs)};
-  const still = after(firstSeenAt, LISTEN_POLLS * s.self.timing.pollIntervalMs);
-  if (provenLocally(s, name)) return {basis: 'local', at: firstSeenAt};
+  const still = after(firstSeenAt, stillMs(s.self.timing, name.leaseTimeoutMs, renewalsOf(s, name)));
+  // A clone of this machine may hold it: then it is renewed meanwhile.
+  if (provenLocally(s, name) && still < silence.at) return {basis: 'local', at: still};
   if (s.proofs.some((proof) => proof.kind === 'fence' && proof.epoch === name.epoch)) return {basis: 'fence', at: firstSeenAt};
   const stated = s.wishes.statements.some((said) => said.epoch === name.epoch && said.owner === name.writer?.nodeId);
   // An operator's word is not taken against a lock that still changes.
   if (stated && still < silence.at) return {basis: 'statement', at: still};
   return silence;
+}
+
+/** How often the writer of this name renews it, if a heartbeat of that very instance has told. */
+function renewalsOf(s: AgentState, {writer}: LockName): number | undefined {
+  if (!writer) return undefined;
+  const elder = s.ownRecord.kind === 'mine' ? s.ownRecord.before : undefined;
+  const told = writer.nodeId === s.self.nodeId ? elder : s.peers[writer.nodeId]?.report;
+  return told?.instanceId === writer.instanceId ? told.heartbeatIntervalMs : undefined;
 }
 
 const provenLocally = (s: AgentState, name: LockName): boolean =>
@@ -143,7 +156,7 @@ const provenLocally = (s: AgentState, name: LockName): boolean =>
 /** A node that has just started, or whose polling had a gap, listens before it claims; local proof needs the record to have stood still. */
 function earliest(s: AgentState, basis: ClaimBasis): MonoMs {
   if (basis === 'local') return s.ownRecord.kind === 'mine' ? s.startedAt : monoMs(Number.MAX_SAFE_INTEGER);
-  const listened = s.listenUntil ?? after(s.startedAt, MUTE_POLLS * s.self.timing.pollIntervalMs);
+  const listened = s.listenUntil ?? after(s.startedAt, muteMs(s.self.timing));
   // What opened the way for everybody at once must not make everybody forget its turn.
   return monoMs(Math.max(listened, s.openedAt));
 }
@@ -165,7 +178,7 @@ function targetOf(s: AgentState, name: LockName): NodeId | undefined {
 export function refuseIfLed(s: AgentState, before: LockName | undefined, out: AgentEffect[]): AgentState {
   const {name} = s.view;
   if (!s.insists || s.lease.kind !== 'none' || s.ended || !before || name?.kind !== 'held' || !name.writer) return s;
-  if (formatLockName(before) === s.view.text || name.writer.instanceId === s.self.instanceId) return s;
+  if (formatLockName(before) === s.view.text || name.writer.nodeId === s.self.nodeId) return s;
   if (before.kind !== 'held' || before.writer?.instanceId !== name.writer.instanceId) return s;
   const because = `${name.writer.nodeId} is master under epoch ${name.epoch} and renews its lease: use --highAvailability auto, or a switchover`;
   out.push({type: 'exit', code: 3, keep: false, because});

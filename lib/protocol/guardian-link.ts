@@ -1,7 +1,7 @@
 // The agent's side of its guardian: deadlines told and acknowledged (G), and what follows from its death (K).
 import type {AgentEffect, AgentState, Owned, Unacknowledged} from './agent-state.ts';
-import {GUARDIAN_ACK_MS} from './timing.ts';
-import {after, type Epoch, type MonoMs} from './words.ts';
+import {GUARDIAN_ACK_MS, killAt, stopAt} from './timing.ts';
+import {after, monoMs, type Epoch, type MonoMs} from './words.ts';
 
 /** A longer pause between two steps means that the agent was not running: an acknowledgement may wait unread. */
 const PAUSE_MS = 500;
@@ -36,18 +36,31 @@ export function watchGuardian(s: AgentState, now: MonoMs, out: AgentEffect[]): A
     out.push({type: 'spawnGuardian'});
     return {...s, link: {kind: 'starting'}};
   }
-  if (s.link.kind !== 'connected' || !s.link.unacknowledged) return s;
-  if (now - s.steppedAt > PAUSE_MS) {
+  if (s.link.kind !== 'connected') return s;
+  const paused = now - s.steppedAt > PAUSE_MS;
+  if (!paused && now >= overdueAt(s)) return loseGuardian(s, 'the guardian did not stop the service at its deadline', out);
+  if (!s.link.unacknowledged) return s;
+  if (paused) {
     return {...s, link: {kind: 'connected', unacknowledged: {...s.link.unacknowledged, since: now}}};
   }
   if (now < after(s.link.unacknowledged.since, GUARDIAN_ACK_MS)) return s;
   return loseGuardian(s, 'the guardian did not acknowledge a deadline within 1 s', out);
 }
 
+/** When a guardian that gets to run must have said that it stops the service; never, while no service runs under a lease. */
+export function overdueAt(s: AgentState): MonoMs {
+  const runs = s.service.kind === 'starting' || s.service.kind === 'ready';
+  if (!runs || s.lease.kind !== 'owned' || s.lease.renewedAt === undefined) return monoMs(Number.MAX_SAFE_INTEGER);
+  const deadline = after(s.lease.renewedAt, s.lease.name.leaseTimeoutMs);
+  const latest = Math.min(stopAt(deadline, s.self.timing) + GUARDIAN_ACK_MS, killAt(deadline, s.self.timing));
+  return monoMs(latest);
+}
+
 /** (K) It is killed and seen gone, and so is the service, before anything else is started. */
 export function loseGuardian(s: AgentState, because: string, out: AgentEffect[]): AgentState {
   if (s.link.kind === 'dying') return s;
   out.push({type: 'killGuardian', because});
-  const service = s.service.kind === 'down' ? s.service : ({kind: 'unproven', because} as const);
+  const nothing = s.service.kind === 'down' || s.service.kind === 'backoff';
+  const service = nothing ? s.service : ({kind: 'unproven', because} as const);
   return {...s, link: {kind: 'dying'}, service, because};
 }

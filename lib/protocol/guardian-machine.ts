@@ -159,17 +159,30 @@ function connect(s: GuardianState, instance: InstanceId, now: MonoMs, effects: G
   const because = adoptionFault(s, now);
   if (because !== undefined) {
     effects.push({type: 'reject', because});
-    return s;
+    return yieldsTo(s, now) ? yieldUnproven(s, effects) : s;
   }
   effects.push({type: 'accept', adopted: s.link.kind === 'gone'});
   return {...s, link: {kind: 'connected'}, keep: false, instances: [...s.instances, instance]};
+}
+
+/**
+ * With its lease over, a release by this guardian spares nobody a wait any more. A new agent may have a passive form that was mended:
+ * it takes over asking, rather than waiting for ever for one that cannot succeed.
+ */
+const yieldsTo = (s: GuardianState, now: MonoMs): boolean =>
+  s.run.kind === 'unproven' && s.link.kind === 'gone' && (!s.deadline || now >= s.deadline.at);
+
+function yieldUnproven(s: GuardianState, effects: GuardianEffect[]): GuardianState {
+  effects.push({type: 'exit', because: 'nothing is released: the service is not proven stopped, a new agent sees to that'});
+  return {...s, ended: true};
 }
 
 function adoptionFault(s: GuardianState, now: MonoMs): string | undefined {
   if (s.link.kind === 'connected') return 'another agent is connected';
   if (s.link.kind === 'killing') return 'the earlier agent is not yet seen dead';
   if (s.release.kind !== 'none') return 'the lock is being released';
-  if (s.run.kind === 'stopping' || s.run.kind === 'unproven') return 'the service is being stopped';
+  if (s.run.kind === 'stopping') return 'the service is being stopped';
+  if (s.run.kind === 'unproven') return 'the service is not proven stopped: its passive form is tried again and again';
   if (s.run.kind === 'running' && leaseOver(s, now)) return 'the deadline has come';
   return undefined;
 }
@@ -271,14 +284,15 @@ function finish(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): Guard
     effects.push({type: 'exit', because: 'the release did not come back'});
     return {...s, ended: true};
   }
-  if (s.run.kind === 'unproven') {
-    effects.push({type: 'exit', because: 'nothing is released: the service is not proven stopped'});
-    return {...s, ended: true};
-  }
+  // Nobody else asks the passive form of an unproven service: the guardian stays until that succeeds, or a new agent sees to it.
   if (s.run.kind !== 'none') return s;
   effects.push({type: 'release', instances: s.instances, attempt: s.deadline?.attempt ?? 0});
   return {...s, release: {kind: 'busy', since: now}};
 }
+
+/** (G) Whether this run may start anything at `now`: the guardian itself may have been frozen since it ordered the run. */
+export const mayRun = (s: GuardianState, run: number, now: MonoMs): boolean =>
+  !s.ended && s.run.kind === 'running' && s.run.run === run && !leaseOver(s, now);
 
 const leaseOver = (s: GuardianState, now: MonoMs): boolean =>
   !s.deadline || s.deadline.given || now >= stopAt(s.deadline.at, s.config.timing);

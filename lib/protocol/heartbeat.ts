@@ -23,6 +23,8 @@ export interface NodeReport {
   readonly eligible: boolean;
   /** Eligible only while nobody else is: it gave up a lease that it could not use. */
   readonly cooling: boolean;
+  /** How often this node writes, ms: whoever looks for signs of life waits longer. Absent in the records of older programs. */
+  readonly heartbeatIntervalMs?: number;
   /** Why the node is in this state, a sentence. */
   readonly because: string;
   /** The node's URL, as others reach it. */

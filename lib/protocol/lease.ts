@@ -4,7 +4,7 @@ import {sendDeadline} from './guardian-link.ts';
 import {freedByMe, heldByMe, hurry, isDue, issueRename, nextAttempt, vacate} from './lanes.ts';
 import {formatLockName, isWrittenBy, parseLockName, type HeldName, type LockName} from './lock-name.ts';
 import {believe, doubt} from './trust.ts';
-import {LISTEN_POLLS} from './timing.ts';
+import {LISTEN_POLLS, listenMs} from './timing.ts';
 import {after, monoMs, type MonoMs} from './words.ts';
 
 /** How soon a failed rename is tried again once a listing has shown what is there, ms. */
@@ -31,8 +31,10 @@ function succeeded(s: AgentState, call: RenameCall, at: {askedAt: MonoMs; answer
   const learned = overtaken ? s : learn({...s, view: made}, call.to, at.answeredAt);
   if (call.to.kind === 'free') return released(learned, call.to, at.answeredAt, out);
   if (call.op === 'claim' && !call.noted) noteClaim(call, call.to, at.answeredAt, out);
+  // (V) The guardian has been told since that the lease is lost: only a later rename counts.
+  const givenUp = learned.lease.kind === 'none' && call.op === 'renew';
   // (B) In a store that is not the one we knew, success extends nothing.
-  const renewedAt = s.trust.kind === 'wrong' || overtaken ? undefined : at.askedAt;
+  const renewedAt = s.trust.kind === 'wrong' || overtaken || givenUp ? undefined : at.askedAt;
   const {lease} = learned;
   if (lease.kind === 'givingAway')
     return hurry({...learned, lease: {...lease, name: call.to, inDoubt: false}}, 'renew', at.answeredAt);
@@ -108,13 +110,14 @@ const HINTED_POLL_MS = 100;
 function noteGap(s: AgentState, answeredAt: MonoMs): AgentState {
   const {pollIntervalMs} = s.self.timing;
   const gap = answeredAt - s.listedAt > LISTEN_POLLS * pollIntervalMs && s.listenUntil !== undefined;
-  const listenUntil = gap ? after(answeredAt, LISTEN_POLLS * pollIntervalMs) : s.listenUntil;
+  const listenUntil = gap ? after(answeredAt, listenMs(s.self.timing)) : s.listenUntil;
   return {...s, listedAt: answeredAt, blind: undefined, listenUntil};
 }
 
 const isOlderThanMine = (s: AgentState, name: LockName): boolean =>
   s.lease.kind !== 'none' &&
-  isWrittenBy(name, s.self.instanceId) &&
+  // Also one of the instance whose lease was adopted: its attempts were counted on.
+  name.writer?.nodeId === s.self.nodeId &&
   name.epoch === s.lease.name.epoch &&
   name.attempt < s.lease.name.attempt;
 
@@ -167,7 +170,7 @@ export function giveAway(s: AgentState, because: string, now: MonoMs, out: Agent
   if (s.lease.kind !== 'owned') return s;
   const told = zero(s, s.lease.name, now, out);
   const lease: GivingAway = {kind: 'givingAway', name: s.lease.name, inDoubt: s.lease.inDoubt, because, zeroed: told.attempt};
-  return hurry({...told, lease, because: `giving the lease away: ${because}`}, 'renew', now);
+  return hurry({...told, lease, insists: false, because: `giving the lease away: ${because}`}, 'renew', now);
 }
 
 /** Renews what is owned and releases what is given away, when the lane is free and what is there has been looked at. */

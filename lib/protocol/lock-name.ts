@@ -1,5 +1,5 @@
 // The name of the lock file says everything about the lease; this is the only place that reads or writes one.
-import {epoch, isInstanceId, isNodeId, type Epoch, type InstanceId, type NodeId} from './words.ts';
+import {epoch, EPOCH_MAX, isInstanceId, isNodeId, type Epoch, type InstanceId, type NodeId} from './words.ts';
 
 export const LEASE_TIMEOUT_MIN_MS = 1_000;
 export const LEASE_TIMEOUT_MAX_MS = 24 * 60 * 60 * 1_000;
@@ -37,6 +37,8 @@ const PATTERN =
 export function parseLockName(text: string): LockName | undefined {
   const m = PATTERN.exec(text);
   if (!m) return undefined;
+  // The last epochs are kept out, so that there is always a next one.
+  if (Number(m[1]) > EPOCH_MAX - 2) return undefined;
   const at = epoch(Number(m[1]));
   if (m[4] !== undefined) {
     const leaseTimeoutMs = Number(m[4]);

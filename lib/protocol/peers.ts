@@ -1,8 +1,8 @@
 // Who is alive, as heartbeats tell it; and whether the record with our id is ours. Heartbeats never tell who is master.
-import type {AgentEffect, AgentInput, AgentState, OwnRecord, Peer, RecordMark} from './agent-state.ts';
+import type {AgentEffect, AgentInput, AgentState, ElderMark, OwnRecord, Peer, RecordMark} from './agent-state.ts';
 import type {NodeReport} from './heartbeat.ts';
 import {isDue, occupy, vacate} from './lanes.ts';
-import {ALIVE_HEARTBEATS, LISTEN_POLLS, MUTE_POLLS} from './timing.ts';
+import {ALIVE_HEARTBEATS, LISTEN_POLLS, listenMs, muteMs} from './timing.ts';
 import {after, type MonoMs, type NodeId} from './words.ts';
 
 /** How many heartbeats of ours may be missing before the order of candidates stays as it was. */
@@ -59,16 +59,22 @@ function checkOwnRecord(
 ): AgentState {
   const {ownRecord} = s;
   const now = input.answeredAt;
-  const mark = own && own.instanceId !== s.self.instanceId ? {instanceId: own.instanceId, seq: own.seq} : undefined;
+  const mark = own && own.instanceId !== s.self.instanceId ? markOf(own) : undefined;
   if (ownRecord.kind === 'mine' || !(input.everybody || input.own)) return s;
   if (ownRecord.kind === 'unread') {
     if (!mark) return {...s, ownRecord: {kind: 'mine', before: undefined}};
-    return {...s, ownRecord: {kind: 'watched', found: mark, until: after(now, LISTEN_POLLS * s.self.timing.pollIntervalMs)}};
+    return {...s, ownRecord: {kind: 'watched', found: mark, until: after(now, listenMs(s.self.timing))}};
   }
   if (mark && !sameMark(mark, ownRecord.found)) return refuseTwin(s, mark, out);
   const next: OwnRecord = now >= ownRecord.until ? {kind: 'mine', before: ownRecord.found} : ownRecord;
   return {...s, ownRecord: next};
 }
+
+const markOf = ({instanceId, seq, heartbeatIntervalMs}: NodeReport): ElderMark => ({
+  instanceId,
+  seq,
+  ...(heartbeatIntervalMs !== undefined && {heartbeatIntervalMs}),
+});
 
 const sameMark = (a: RecordMark, b: RecordMark): boolean => a.instanceId === b.instanceId && a.seq === b.seq;
 
@@ -86,12 +92,19 @@ export function onHeartbeatWritten(
   const {askedAt, answeredAt, found} = input;
   const idle = vacate(s, 'beat', after(askedAt, s.self.timing.heartbeatIntervalMs));
   if (!input.ok) return idle;
-  const listenUntil = idle.listenUntil ?? after(answeredAt, LISTEN_POLLS * s.self.timing.pollIntervalMs);
+  const listenUntil = idle.listenUntil ?? after(answeredAt, listenMs(s.self.timing));
   const beaten = {...idle, beatAt: answeredAt, listenUntil};
   if (!found || found.instanceId === s.self.instanceId || s.ownRecord.kind !== 'mine') return beaten;
-  if (s.ownRecord.before && s.ownRecord.before.instanceId === found.instanceId) return beaten;
-  // Both started at the same moment: one of them goes, and never the one that holds the lease.
-  return s.lease.kind === 'none' && s.self.instanceId > found.instanceId ? refuseTwin(beaten, found, out) : beaten;
+  if (s.ownRecord.before && sameMark(s.ownRecord.before, found)) return beaten;
+  return goesBeforeTwin(s, found) ? beaten : refuseTwin(beaten, found, out);
+}
+
+/** Of two live agents with one node id exactly one stays: the one that holds the lease, or else the smaller instance. */
+function goesBeforeTwin(s: AgentState, twin: RecordMark): boolean {
+  if (s.lease.kind !== 'none') return true;
+  const {name} = s.view;
+  if (name?.kind === 'held' && name.writer?.instanceId === twin.instanceId) return false;
+  return s.self.instanceId < twin.instanceId;
 }
 
 /** Reads whom this node needs: everybody while it elects or owns, the owner while it follows. */
@@ -122,8 +135,7 @@ export function isAlive(s: AgentState, peer: Peer, now: MonoMs): boolean {
 }
 
 /** One that could not write a heartbeat for 10 polls ranks after all it sees alive. */
-export const isMute = (s: AgentState, now: MonoMs): boolean =>
-  now - (s.beatAt ?? s.startedAt) >= MUTE_POLLS * s.self.timing.pollIntervalMs;
+export const isMute = (s: AgentState, now: MonoMs): boolean => now - (s.beatAt ?? s.startedAt) >= muteMs(s.self.timing);
 
 export const electable = (s: AgentState, now: MonoMs): Peer[] =>
   Object.values(s.peers).filter((peer) => isAlive(s, peer, now) && peer.report.eligible);

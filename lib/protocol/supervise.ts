@@ -14,11 +14,12 @@ export function onGuardianSaid(s: AgentState, said: GuardianReport, now: MonoMs,
     case 'acknowledged':
       return onAcknowledged(s, said, now);
     case 'started':
-      if (s.lease.kind === 'owned') out.push({type: 'remember', event: {kind: 'started', epoch: s.lease.name.epoch, at: now}});
-      return s;
+      if (s.lease.kind !== 'owned' || !isRun(s, said.run)) return s;
+      out.push({type: 'remember', event: {kind: 'started', epoch: s.lease.name.epoch, at: now}});
+      return {...s, lease: {...s.lease, idleSince: undefined}};
     case 'refused':
       if (!isRun(s, said.run)) return s;
-      return {...s, service: {kind: 'down'}, because: `the guardian did not start the service: ${said.because}`};
+      return refused(s, `the guardian did not start the service: ${said.because}`, now);
     case 'stopping':
       return isRun(s, said.run) ? stopping(s, said.run, said.because, said.cause === 'ended') : s;
     case 'gone':
@@ -28,11 +29,17 @@ export function onGuardianSaid(s: AgentState, said: GuardianReport, now: MonoMs,
   }
 }
 
+/** Nothing failed, but asking again at once would only be refused again. */
+function refused(s: AgentState, because: string, now: MonoMs): AgentState {
+  return idle({...s, service: {kind: 'backoff', until: after(now, s.settings.backoffMs), because}, because}, now);
+}
+
 const isRun = (s: AgentState, run: number): boolean => 'run' in s.service && s.service.run === run;
 
+/** A failure that made us order the stop stays its reason: the guardian knows no more than that it was ordered. */
 function stopping(s: AgentState, run: number, because: string, failed: boolean): AgentState {
-  const known = s.service.kind === 'stopping' ? s.service.failed : false;
-  return {...s, service: {kind: 'stopping', run, because, failed: failed || known}};
+  if (s.service.kind === 'stopping' && s.service.failed) return s;
+  return {...s, service: {kind: 'stopping', run, because, failed}};
 }
 
 /** Nothing of the run is left. A failure counts; a stop that was ordered or came with the deadline does not. */
@@ -153,8 +160,7 @@ function start(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   const run = s.run + 1;
   const {epoch} = s.lease.name;
   out.push({type: 'startService', run, epoch});
-  const lease = {...s.lease, idleSince: undefined};
-  return {...s, run, lease, service: {kind: 'starting', run, since: now}, because: `starting the service under epoch ${epoch}`};
+  return {...s, run, service: {kind: 'starting', run, since: now}, because: `starting the service under epoch ${epoch}`};
 }
 
 /** An owner for whom nothing has been started, nor a start been under way, for T lets others try. */

@@ -38,6 +38,20 @@ export const GUARDIAN_ACK_MS = 1_000;
 /** How long evidence that this is not the store we knew must stand: no attribute cache lies longer. */
 export const DOUBT_MS = 60_000;
 
+/** What must be seen to stand still, or be listened for: 3 polls, or heartbeats where these are rarer, ms. */
+export const listenMs = (t: Timing): number => LISTEN_POLLS * Math.max(t.pollIntervalMs, t.heartbeatIntervalMs);
+
+/** After this long without a heartbeat of its own a node ranks last, ms. */
+export const muteMs = (t: Timing): number => MUTE_POLLS * Math.max(t.pollIntervalMs, t.heartbeatIntervalMs);
+
+/**
+ * How long a lock name must have stood still before anything but its own silence may replace the wait, ms: 3 renewals of its owner.
+ * @param ownerHeartbeatMs how often the owner renews, as its heartbeat says; if that is not known, three times in T, which every
+ *   configuration guarantees.
+ */
+export const stillMs = (t: Timing, leaseTimeoutMs: number, ownerHeartbeatMs: number | undefined): number =>
+  Math.max(listenMs(t), ownerHeartbeatMs === undefined ? Math.ceil(leaseTimeoutMs / 3) : LISTEN_POLLS * ownerHeartbeatMs);
+
 /** @returns a sentence for each reason why these timings are refused; none if they are sound. */
 export function timingFaults(t: Timing): string[] {
   const faults: string[] = [];

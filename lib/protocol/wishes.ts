@@ -32,7 +32,7 @@ export function obeyWishes(s: AgentState, now: MonoMs, out: AgentEffect[]): Agen
     switchovers: s.wishes.switchovers.filter((wish) => wish.epoch >= epoch),
     statements: s.wishes.statements.filter((wish) => wish.epoch >= epoch),
   };
-  const next = {...s, wishes: current};
+  const next = dropFalseStatement({...s, wishes: current}, out);
   const wish = current.switchovers.find((each) => each.epoch === epoch);
   if (!wish || next.lease.kind !== 'owned') return next;
   const fault = switchoverFault(next, wish.to, now);
@@ -40,6 +40,16 @@ export function obeyWishes(s: AgentState, now: MonoMs, out: AgentEffect[]): Agen
   out.push({type: 'dropWish', wish: 'switchover', epoch});
   const left = {...current, switchovers: current.switchovers.filter((each) => each !== wish)};
   return {...next, wishes: left, because: `switchover refused: ${fault}`};
+}
+
+/** An owner whose renewal succeeded after it had read that it is dead is not: the statement must not wait for its next silence. */
+function dropFalseStatement(s: AgentState, out: AgentEffect[]): AgentState {
+  if (s.lease.kind !== 'owned' || s.wishedAt === undefined || (s.lease.renewedAt ?? 0) <= s.wishedAt) return s;
+  const {name} = s.lease;
+  const isFalse = (said: Wishes['statements'][number]): boolean => said.epoch === name.epoch && said.owner === s.self.nodeId;
+  if (!s.wishes.statements.some(isFalse)) return s;
+  out.push({type: 'dropWish', wish: 'statement', epoch: name.epoch});
+  return {...s, wishes: {...s.wishes, statements: s.wishes.statements.filter((said) => !isFalse(said))}};
 }
 
 /** @returns why a switchover cannot be carried out now. */

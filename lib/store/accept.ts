@@ -12,10 +12,10 @@ import {readIdentity, requireIdentity, unreachable} from './identity.ts';
 import {isStoreId, parseHistoryFile, parseLockDir, retiredDirOf, type StorePaths} from './paths.ts';
 import {formatStoreRecord} from './records.ts';
 import {random8, replaceFile, syncDir} from './small-file.ts';
-import {changesDuring, nodeSigns, type Watch} from './watch.ts';
+import {changesDuring, longestLease, nodeSigns, outlasting, slowestBeat, type Watch} from './watch.ts';
 
 export interface AcceptOptions {
-  /** T of the first lock name, ms: everybody waits that long before the first claim. 1 s to 24 h. */
+  /** T of the first lock name, ms, unless an earlier name had a larger one: everybody waits that long before the first claim. 1 s to 24 h. */
   readonly leaseTimeoutMs: number;
   /** What the caller's local state remembers: the largest epoch, and the stores it knew. */
   readonly known: {readonly epoch: number; readonly storeIds: readonly string[]};
@@ -47,6 +47,7 @@ export async function acceptStore(paths: StorePaths, options: AcceptOptions): Pr
   const io = heartbeatIo(() => undefined);
   if ((await entries(paths.root)).length === 0) return acceptNothing(paths, options);
   await requireParts(paths);
+  const leaseTimeoutMs = Math.max(options.leaseTimeoutMs, await longestEver(paths));
   await requireSilence(paths, io, options.watch);
   try {
     await retireLockDirs(paths);
@@ -55,7 +56,7 @@ export async function acceptStore(paths: StorePaths, options: AcceptOptions): Pr
     const epoch = nextEpoch(paths, past.epoch);
     const supersedes = [...past.storeIds].sort();
     for (const dir of [paths.nodesDir, paths.historyDir, paths.controlDir]) await makeDirectory(dir);
-    await makeLockDir(paths.root, storeId, heldByNobody(epoch, options.leaseTimeoutMs));
+    await makeLockDir(paths.root, storeId, heldByNobody(epoch, leaseTimeoutMs));
     await syncDir(paths.root);
     await replaceFile(paths.storeFile, formatStoreRecord({storeId, supersedes}));
     await requireOurs(paths, storeId);
@@ -97,6 +98,13 @@ async function requireParts(paths: StorePaths): Promise<void> {
     await requireIdentity(paths);
 }
 
+/** The largest T of present and retired lock names: who held one of them may run that long. */
+async function longestEver(paths: StorePaths): Promise<number> {
+  const names: string[] = [];
+  for (const name of await entries(paths.root)) if (parseLockDir(name)) names.push(...(await entries(join(paths.root, name))));
+  return longestLease(names);
+}
+
 /** Every node is stopped: no heartbeat and no lock name changes. */
 async function requireSilence(paths: StorePaths, io: BlockIo, watch: Watch): Promise<void> {
   const look = async (): Promise<Map<string, string>> => {
@@ -105,7 +113,8 @@ async function requireSilence(paths: StorePaths, io: BlockIo, watch: Watch): Pro
     for (const name of names.filter(parseLockDir)) signs.set(name, (await entries(join(paths.root, name))).sort().join('/'));
     return signs;
   };
-  const changed = await changesDuring(look, watch);
+  const lockNames = [...(await look()).values()].flatMap((sign) => sign.split('/'));
+  const changed = await changesDuring(look, outlasting(watch, longestLease(lockNames), await slowestBeat(io, paths)));
   if (changed.size > 0) throw refused(`not every node is stopped: there are changes by ${[...changed].sort().join(', ')}`);
 }
 

@@ -1,6 +1,6 @@
 // What an operator does to a store from outside an agent: wishes, and the records of nodes that are gone.
 import {unlink} from 'node:fs/promises';
-import {HaError} from '../errors.ts';
+import {HaError, isHaError} from '../errors.ts';
 import {parseLockName} from '../protocol/lock-name.ts';
 import type {Epoch, NodeId} from '../protocol/words.ts';
 import {errnoOf, ioReason} from './errno.ts';
@@ -8,7 +8,7 @@ import {heartbeatIo} from './heartbeats.ts';
 import {requireIdentity, unreachable} from './identity.ts';
 import {linkFault} from './links.ts';
 import {heartbeatFile, type StorePaths} from './paths.ts';
-import {changesDuring, lockNames, nodeSigns, type Watch} from './watch.ts';
+import {changesDuring, lockNames, nodeSigns, outlasting, slowestBeat, type Watch} from './watch.ts';
 import {placeWish, removeWishes, type Wish} from './wishes.ts';
 
 /** @param by who wishes it. @returns false if it was paused already. @throws HaError store.unreachable. */
@@ -33,9 +33,19 @@ export async function requestSwitchover(
   await place(paths, {kind: 'switchover', ...wish}, by);
 }
 
+/** Takes back what was asked for and has not come true: later it would come as a surprise. @throws HaError store.unreachable. */
+export async function withdrawWishes(paths: StorePaths, at: Epoch, to: NodeId | undefined): Promise<void> {
+  await inControl(paths, () =>
+    removeWishes(
+      paths,
+      (each) => each.kind !== 'paused' && each.epoch === at && (each.kind === 'statement' || each.to === to),
+    ),
+  );
+}
+
 /**
  * States that the owner of the present epoch is dead, after having looked that its lock name stands still.
- * @param watch longer than the owner's heartbeat interval in all.
+ * @param watch made longer where the T of the lock name asks for it: a living owner renews three times within it.
  * @param successor who is to follow: everybody knows that before the statement opens the way.
  * @returns the epoch that the statement is about.
  * @throws HaError cluster.noSuch if `owner` does not hold the lock; cluster.refused if the lock still changes; store.*.
@@ -47,6 +57,28 @@ export async function stateOwnerDead(
   by: string,
   successor?: NodeId,
 ): Promise<Epoch> {
+  const at = await requireSilentOwner(paths, owner, watch);
+  await placeStatement(paths, {epoch: at, owner, successor}, by);
+  return at;
+}
+
+/** The statement itself, for whoever has made sure of the silence. @throws HaError store.unreachable: then nothing is left of it. */
+export async function placeStatement(
+  paths: StorePaths,
+  {epoch: at, owner, successor}: {readonly epoch: Epoch; readonly owner: NodeId; readonly successor: NodeId | undefined},
+  by: string,
+): Promise<void> {
+  try {
+    if (successor !== undefined) await requestSwitchover(paths, {epoch: at, to: successor}, by);
+    await place(paths, {kind: 'statement', epoch: at, owner}, by);
+  } catch (error) {
+    await withdrawWishes(paths, at, successor).catch(expectFailing);
+    throw error;
+  }
+}
+
+/** @returns the present epoch, which `owner` holds without renewing it. @throws HaError cluster.noSuch, cluster.refused, store.*. */
+export async function requireSilentOwner(paths: StorePaths, owner: NodeId, watch: Watch): Promise<Epoch> {
   const {storeId} = await requireIdentity(paths);
   const names = await lockNames(paths, storeId);
   const parsed = names.flatMap((name) => parseLockName(name) ?? []);
@@ -62,7 +94,7 @@ export async function stateOwnerDead(
     );
   }
   const look = async (): Promise<Map<string, string>> => new Map([['lock', (await lockNames(paths, storeId)).join('/')]]);
-  if ((await changesDuring(look, watch)).size > 0) {
+  if ((await changesDuring(look, outlasting(watch, name.leaseTimeoutMs))).size > 0) {
     const reason = `${owner} is alive: it renewed the lease, or somebody else took it, while we looked`;
     throw new HaError(
       'cluster.refused',
@@ -70,8 +102,6 @@ export async function stateOwnerDead(
       {message: `the statement was refused: ${reason}`, hint: `stop ${owner} first, or use "ha-agent switchover"`},
     );
   }
-  if (successor !== undefined) await requestSwitchover(paths, {epoch: name.epoch, to: successor}, by);
-  await place(paths, {kind: 'statement', epoch: name.epoch, owner}, by);
   return name.epoch;
 }
 
@@ -92,7 +122,7 @@ export async function removeDead(
     for (const nodeId of signs.keys()) known.add(nodeId);
     return signs;
   };
-  const changed = await changesDuring(look, watch);
+  const changed = await changesDuring(look, outlasting(watch, 0, await slowestBeat(io, paths)));
   const chosen = [...known].filter((nodeId) => whose === 'all' || nodeId === whose).sort();
   if (whose !== 'all' && chosen.length === 0) {
     throw new HaError(
@@ -119,6 +149,11 @@ export async function removeRecord(paths: StorePaths, nodeId: NodeId): Promise<v
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw unreachable(path, ioReason('remove', path, error), error);
   }
+}
+
+/** The first failure is the one to tell. */
+function expectFailing(error: unknown): void {
+  if (!isHaError(error)) throw error;
 }
 
 const place = (paths: StorePaths, wish: Wish, by: string): Promise<boolean> => inControl(paths, () => placeWish(paths, wish, by));

@@ -1,6 +1,7 @@
 // A heartbeat as bytes: one block of fixed size that carries its own checksum, so that a torn one is recognised.
 import {crc32} from 'node:zlib';
 import type {Heartbeat, Mode, NodeReport, NodeState} from '../protocol/heartbeat.ts';
+import {LEASE_TIMEOUT_MAX_MS} from '../protocol/lock-name.ts';
 import {isEpoch, isInstanceId, isNodeId, type NodeId} from '../protocol/words.ts';
 import {Fields, formatOf, Malformed, parseJson, plainText} from './fields.ts';
 
@@ -13,6 +14,8 @@ const CRC_DIGITS = 8;
 /** Limits that keep a node's own report below half of the block, whatever is escaped in it. */
 const BECAUSE_MAX = 500;
 const URI_MAX = 500;
+/** Three heartbeats fit into every lease: no node waits longer between two of them, ms. */
+const INTERVAL_MAX_MS = LEASE_TIMEOUT_MAX_MS / 3;
 
 const STATES: Readonly<Record<NodeState, true>> = {
   INITIALIZING: true,
@@ -119,6 +122,7 @@ const wireReport = (report: NodeReport): Record<keyof NodeReport, unknown> => ({
   priority: report.priority,
   eligible: report.eligible,
   cooling: report.cooling,
+  heartbeatIntervalMs: report.heartbeatIntervalMs,
   because: plainText(report.because, BECAUSE_MAX),
   uri: report.uri === undefined || report.uri.length > URI_MAX ? null : report.uri,
   wallMs: report.wallMs,
@@ -128,6 +132,9 @@ function parseReport(fields: Fields): NodeReport {
   const epoch = fields.whole('epoch');
   const seq = fields.whole('seq');
   if (!isEpoch(epoch)) throw new Malformed('has an impossible "epoch"');
+  const intervalMs = fields.optional('heartbeatIntervalMs', (f) => f.whole('heartbeatIntervalMs'));
+  if (intervalMs !== undefined && (intervalMs < 1 || intervalMs > INTERVAL_MAX_MS))
+    throw new Malformed('has an impossible "heartbeatIntervalMs"');
   return {
     nodeId: fields.branded('nodeId', isNodeId),
     instanceId: fields.branded('instanceId', isInstanceId),
@@ -138,6 +145,7 @@ function parseReport(fields: Fields): NodeReport {
     priority: fields.whole('priority'),
     eligible: fields.boolean('eligible'),
     cooling: fields.boolean('cooling'),
+    ...(intervalMs !== undefined && {heartbeatIntervalMs: intervalMs}),
     because: fields.sentence('because', BECAUSE_MAX),
     uri: fields.nullable('uri', (f) => f.sentence('uri', URI_MAX)) ?? undefined,
     wallMs: fields.number('wallMs'),

@@ -16,9 +16,9 @@ export interface Store {
     /** Whose record stood there before; undefined if none or unreadable. */
     readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined;
   }>;
-  /** Reads these nodes' records, or everybody's. Lane "hear". `whole` is false only if the file system answered with an error: what is no record
-   * is reported and treated as none, so that rubbish cannot block elections. Never rejects. */
-  readHeartbeats(whose: readonly NodeId[] | 'all'): Promise<{readonly heartbeats: readonly Heartbeat[]; readonly whole: boolean}>;
+  /** Reads these nodes' records, or everybody's. Lane "hear". What is no record, or may not be read, is reported and treated as none, so that
+   * rubbish cannot block elections. Never rejects. */
+  readHeartbeats(whose: readonly NodeId[] | 'all'): Promise<Heard>;
   /** The names in the control directory. Lane "wish". @returns undefined if it could not be read; never rejects. */
   readWishes(): Promise<Wishes | undefined>;
   /** Adds a wish to the control directory; one that is there already is fine. @throws HaError */
@@ -31,6 +31,17 @@ export interface Store {
   removeHeartbeat(node: NodeId): Promise<void>;
   /** Adds to the history of an epoch; called one at a time, and again until it resolves. @throws HaError */
   writeHistory(record: EpochRecord): Promise<void>;
+}
+
+/** What a reading of heartbeats gave. */
+export interface Heard {
+  readonly heartbeats: readonly Heartbeat[];
+  /** This node's record was looked for, and is either among them or certainly no record. */
+  readonly own: boolean;
+  /** All records were looked for, and it is known of each, and of this node's, what it is. */
+  readonly everybody: boolean;
+  /** The directory, or some record, was answered with trouble of the file system: what is there is not known. */
+  readonly failed: boolean;
 }
 
 /** The story of one epoch, as `history/<epoch>.json` has it. Wall clocks in ms since 1970, phases in ms on the owner's own clock. */

@@ -107,13 +107,13 @@ class DirectoryStore implements Store {
 
   async readHeartbeats(whose: readonly NodeId[] | 'all'): ReturnType<Store['readHeartbeats']> {
     const found: FoundHeartbeat[] = [];
-    let whole = true;
+    let looked = true;
     try {
       if (whose === 'all') {
         const nodes = await readNodes(this.#io, this.#paths);
         for (const name of nodes.strange)
           this.#faults.tell(strangePath(this.#paths, name), strangeReason(this.#paths.nodesDir, name));
-        whole = this.#noted(this.#paths.nodesDir, nodes.failed);
+        looked = this.#noted(this.#paths.nodesDir, nodes.failed);
         found.push(...nodes.found);
       } else {
         for (const nodeId of whose) found.push(await readHeartbeat(this.#io, this.#paths, nodeId));
@@ -121,10 +121,18 @@ class DirectoryStore implements Store {
     } catch (error) {
       // The lane is busy with a call that hangs; nothing else is expected here.
       if (!isHaError(error)) throw error;
-      whole = this.#noted(this.#paths.nodesDir, reasonOf(error));
+      looked = this.#noted(this.#paths.nodesDir, reasonOf(error));
     }
     const heartbeats = found.flatMap((each) => this.#accepted(each) ?? []);
-    return {heartbeats, whole: whole && found.every((each) => each.kind !== 'failed')};
+    const own = looked && this.#knowsOwn(whose, found);
+    const failed = !looked || found.some((each) => each.kind === 'failed' && !each.denied);
+    return {heartbeats, own, everybody: whose === 'all' && own && !failed, failed: failed || (whose === 'all' && !own)};
+  }
+
+  /** A record of this node that may not be read could be that of a twin. */
+  #knowsOwn(whose: readonly NodeId[] | 'all', found: readonly FoundHeartbeat[]): boolean {
+    if (whose !== 'all' && !whose.includes(this.#nodeId)) return false;
+    return found.every((each) => each.nodeId !== this.#nodeId || each.kind !== 'failed');
   }
 
   async readWishes(): Promise<Wishes | undefined> {

@@ -69,6 +69,11 @@ export class Fields {
     return new Fields(this.#values.get(key));
   }
 
+  /** For what older programs did not write. */
+  optional<T>(key: string, read: (fields: Fields) => T): T | undefined {
+    return this.#values.has(key) ? read(this) : undefined;
+  }
+
   /** null in the record stands for "not known" or "not yet". */
   nullable<T>(key: string, read: (fields: Fields) => T): T | null {
     return this.#values.get(key) === null ? null : read(this);

@@ -24,8 +24,8 @@ export type FoundHeartbeat =
   | {readonly kind: 'absent'; readonly nodeId: NodeId}
   /** It was read, and is no heartbeat that this program understands. */
   | {readonly kind: 'foreign'; readonly nodeId: NodeId; readonly reason: string; readonly sign: string}
-  /** The file system answered with an error. */
-  | {readonly kind: 'failed'; readonly nodeId: NodeId; readonly reason: string};
+  /** The file system answered with an error; `denied`: it works, and only this file may not be read. */
+  | {readonly kind: 'failed'; readonly nodeId: NodeId; readonly reason: string; readonly denied: boolean};
 
 export interface NodesDirectory {
   readonly found: readonly FoundHeartbeat[];
@@ -35,6 +35,8 @@ export interface NodesDirectory {
   readonly failed: string | undefined;
 }
 
+/** Refusals of this one file; whatever else comes with a failing read is trouble of the file system. */
+const DENIED: ReadonlySet<string> = new Set(['EACCES', 'EPERM']);
 /** How often a torn record is read, and how long a writer gets in between. */
 const READS_MAX = 4;
 const REREAD_MS = 5;
@@ -94,12 +96,12 @@ export function whyNot(
 ):
   | {readonly kind: 'absent'}
   | {readonly kind: 'foreign'; readonly reason: string; readonly sign: string}
-  | {readonly kind: 'failed'; readonly reason: string} {
+  | {readonly kind: 'failed'; readonly reason: string; readonly denied: boolean} {
   if (error instanceof NotRegular) return {kind: 'foreign', reason: error.message, sign: ''};
   const errno = errnoOf(error);
   if (errno === 'ENOENT') return {kind: 'absent'};
   const reason = ioReason('read', path, error);
-  return isNotRegular(errno) ? {kind: 'foreign', reason, sign: ''} : {kind: 'failed', reason};
+  return isNotRegular(errno) ? {kind: 'foreign', reason, sign: ''} : {kind: 'failed', reason, denied: DENIED.has(errno)};
 }
 
 /** Where a strange name of the nodes directory lies. */

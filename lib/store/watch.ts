@@ -1,6 +1,7 @@
 // Whether anybody is still there: only change says so, and only on this process's own clock.
 import {setTimeout as sleep} from 'node:timers/promises';
 import {HaError} from '../errors.ts';
+import {parseLockName} from '../protocol/lock-name.ts';
 import type {NodeId} from '../protocol/words.ts';
 import type {BlockIo} from './direct-io.ts';
 import {readNodes} from './heartbeats.ts';
@@ -28,6 +29,31 @@ export async function changesDuring(look: Look, watch: Watch): Promise<ReadonlyS
     before = now;
   }
   return changed;
+}
+
+/**
+ * A watch that no living owner can sleep through: it renews at least three times in the T of its lock name.
+ * @param leaseTimeoutMs the largest T found, ms; 0 where none is.
+ */
+export function outlasting(watch: Watch, leaseTimeoutMs: number, heartbeatIntervalMs = 0): Watch {
+  const neededMs = Math.max(leaseTimeoutMs / 3, BEATS * heartbeatIntervalMs);
+  return {intervalMs: watch.intervalMs, times: Math.max(watch.times, Math.ceil(neededMs / watch.intervalMs) + 1)};
+}
+
+/** Heartbeats within which a living node writes for certain. */
+const BEATS = 2.5;
+
+/** @returns the largest T in these names of a lock directory, ms; 0 if none holds one. */
+export const longestLease = (names: Iterable<string>): number =>
+  [...names].reduce((longest, text) => {
+    const name = parseLockName(text);
+    return name?.kind === 'held' ? Math.max(longest, name.leaseTimeoutMs) : longest;
+  }, 0);
+
+/** @returns the largest heartbeat interval that the records tell, ms; 0 if none does. */
+export async function slowestBeat(io: BlockIo, paths: StorePaths): Promise<number> {
+  const {found} = await readNodes(io, paths);
+  return found.reduce((ms, each) => Math.max(ms, each.kind === 'record' ? (each.heartbeat.heartbeatIntervalMs ?? 0) : 0), 0);
 }
 
 /** The signs of life of every node, by node id. @throws HaError store.unreachable: what cannot be read may be alive. */

@@ -9,6 +9,9 @@ const MOUNTINFO = [
   '92 90 8:2 / /mnt/ha/local rw - xfs /dev/sdb rw',
   '93 22 0:52 / /mnt/over rw - nfs4 server:/x rw',
   '94 93 0:53 / /mnt/over rw - tmpfs tmpfs rw',
+  '95 22 0:55 / /mnt/later rw - autofs systemd-1 rw',
+  '96 22 0:56 / /mnt/now rw - autofs systemd-1 rw',
+  '97 96 0:57 / /mnt/now rw - nfs4 server:/y rw',
   'rubbish',
 ].join('\n');
 
@@ -21,6 +24,9 @@ describe('the kind of a mount', () => {
     ['/mnt/ha/local/x', {kind: 'local', type: 'xfs'}],
     ['/mnt/with space', {kind: 'unknown', type: 'fuse.bindfs'}],
     ['/mnt/over/x', {kind: 'local', type: 'tmpfs'}],
+    // Before the first access nothing is mounted there yet.
+    ['/mnt/later', {kind: 'unknown', type: 'autofs'}],
+    ['/mnt/now', {kind: 'shared', type: 'nfs4'}],
   ] as const) {
     it(`of ${directory} is ${expected.kind} (${expected.type})`, () =>
       expect(kindIn(MOUNTINFO, directory)).to.deep.equal(expected));

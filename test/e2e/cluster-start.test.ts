@@ -1,7 +1,7 @@
 // `npm start` as its user meets it: the lines that it shows are taken at their word, and after its end nothing of it may run.
 import {spawn, type ChildProcess} from 'node:child_process';
 import fs from 'node:fs/promises';
-import {readlinkSync} from 'node:fs';
+import {readFileSync, readlinkSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {allProcesses, mentions} from '../../lib/guardian/proc.ts';
@@ -83,7 +83,7 @@ describe('npm start', function () {
     first.child.kill('SIGINT');
     expect(await first.ended).to.equal(0);
     expect(first.text()).to.contain('nothing is left running').and.not.to.contain('AT ONCE');
-    expect(ours(directory)).to.deep.equal([]);
+    expect(ours(directory).map(commandLine)).to.deep.equal([]);
   });
 
   it('ends what an earlier one left that was killed, and begins anew', async () => {
@@ -104,7 +104,15 @@ describe('npm start', function () {
 
     fresh.child.kill('SIGTERM');
     expect(await fresh.ended).to.equal(0);
-    expect(ours(directory)).to.deep.equal([]);
+    expect(ours(directory).map(commandLine)).to.deep.equal([]);
+  });
+
+  it('ends also nodes that are only just starting', async () => {
+    const first = start();
+    await eventually(() => ours(directory).length >= 1, LIMIT_MS, 'an agent has been started');
+    first.child.kill('SIGINT');
+    expect(await first.ended).to.equal(0);
+    expect(ours(directory).map(commandLine)).to.deep.equal([]);
   });
 
   it('does not wait for a clean end after a second Ctrl-C, and leaves nothing either', async () => {
@@ -121,7 +129,7 @@ describe('npm start', function () {
     } finally {
       clearInterval(again);
     }
-    expect(ours(directory)).to.deep.equal([]);
+    expect(ours(directory).map(commandLine)).to.deep.equal([]);
   });
 });
 
@@ -217,6 +225,8 @@ function ours(directory: string): number[] {
 }
 
 const isScript = (pid: number): boolean => mentions(pid, `${SCRIPT}\0--directory`);
+
+const commandLine = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
 
 function workingDirectory(pid: number): string {
   try {

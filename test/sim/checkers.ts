@@ -68,7 +68,8 @@ export function makeCheckers(getWorld: () => World): Checkers {
     const w = getWorld();
     if (!first || w.server.tampered) return;
     const lock = trueLock(w.server);
-    if (lock && first.epoch < lock.epoch) fail('P2', `${first.host.name} serves under epoch ${first.epoch}, the lock says ${w.server.names.join(' ')}`);
+    if (lock && first.epoch < lock.epoch)
+      fail('P2', `${first.host.name} serves under epoch ${first.epoch}, the lock says ${w.server.names.join(' ')}`);
   };
   const confirmedBy = (instance: string, epoch: number): Success[] => {
     const given = releases.get(`${instance}/${epoch}`) ?? -1;
@@ -90,7 +91,8 @@ export function makeCheckers(getWorld: () => World): Checkers {
       everExecuted.add(to);
       const [old, next] = [parseLockName(from), parseLockName(to)];
       if (!old || !next) return fail('names', `${from} -> ${to} by ${who}`);
-      if (next.epoch < old.epoch || (next.epoch < largest && !w.server.tampered)) fail('epoch grows', `${from} -> ${to} by ${who}`);
+      if (next.epoch < old.epoch || (next.epoch < largest && !w.server.tampered))
+        fail('epoch grows', `${from} -> ${to} by ${who}`);
       if (old.kind === 'held' && next.kind === 'held' && old.epoch === next.epoch && old.leaseTimeoutMs !== next.leaseTimeoutMs)
         fail('T stays', `${from} -> ${to} by ${who}`);
       largest = Math.max(largest, next.epoch);
@@ -125,15 +127,21 @@ export function makeCheckers(getWorld: () => World): Checkers {
       noteRelease(from);
       const {host, state} = guardian;
       const agent = host.agent;
-      if (agent && state.instances.includes(agent.instance)) fail('K', `${host.name}: a release for agent ${agent.instance}, which lives`);
+      if (agent && state.instances.includes(agent.instance))
+        fail('K', `${host.name}: a release for agent ${agent.instance}, which lives`);
       const left = host.runs.find((run) => run.guardian === guardian && (run.alive || run.unproven));
       if (left) fail('release', `${host.name}: the helper releases while run ${left.run} is not proven gone`);
     },
     agentStepped: (agent, before) => {
       const w = getWorld();
-      const alarm = agent.state.trust.kind === 'wrong' && before.trust.kind !== 'wrong';
-      if (alarm && !agent.host.weather.unmounted && !w.plan.faults.some(({kind}) => STORE_FAULTS.includes(kind)))
-        fail('trust', `${agent.host.name}: ${agent.state.trust.reason}`);
+      const {trust} = agent.state;
+      if (
+        trust.kind === 'wrong' &&
+        before.trust.kind !== 'wrong' &&
+        !agent.host.weather.unmounted &&
+        !w.plan.faults.some(({kind}) => STORE_FAULTS.includes(kind))
+      )
+        fail('trust', `${agent.host.name}: ${trust.reason}`);
       checkMasters(w, agent, before, fail);
     },
     deadlineTold: (agent, {epoch, deadline}) => {
@@ -147,7 +155,8 @@ export function makeCheckers(getWorld: () => World): Checkers {
     renameIssued: (agent, {op, from, to}) => {
       tryTarget(to);
       const source = parseLockName(from);
-      if (op === 'claim' && source && source.epoch < agent.host.known) fail('B', `${agent.host.name} claims ${from}, but knows epoch ${agent.host.known}`);
+      if (op === 'claim' && source && source.epoch < agent.host.known)
+        fail('B', `${agent.host.name} claims ${from}, but knows epoch ${agent.host.known}`);
       if (op === 'release') {
         noteRelease(from);
         checkRelease(agent, fail);
@@ -197,7 +206,8 @@ function checkMasters(w: World, agent: AgentProc, before: AgentState, fail: Fail
     if (nodeStateOf(other.state, localNow(w, other.host)) === 'MASTER')
       fail('masters', `${agent.host.name} and ${other.host.name} both call themselves MASTER`);
   }
-  if (trueEpoch(w.server) < agent.state.lease.name.epoch && !w.server.tampered) fail('masters', `${agent.host.name} is master of an epoch that never was`);
+  if (trueEpoch(w.server) < agent.state.lease.name.epoch && !w.server.tampered)
+    fail('masters', `${agent.host.name} is master of an epoch that never was`);
 }
 
 function checkRelease(agent: AgentProc, fail: Fail): void {
@@ -205,15 +215,18 @@ function checkRelease(agent: AgentProc, fail: Fail): void {
   const left = host.runs.find((run) => run.alive || run.unproven);
   if (left) fail('release', `${host.name} releases while run ${left.run} is not proven gone`);
   const deadline = channel?.guardian.state.deadline;
-  if (channel?.guardian.alive === true && deadline && !deadline.given) fail('V', `${host.name} releases, but its guardian's deadline is not zero`);
+  if (channel?.guardian.alive === true && deadline && !deadline.given)
+    fail('V', `${host.name} releases, but its guardian's deadline is not zero`);
 }
 
 function checkLocalProof(agent: AgentProc, from: string, fail: Fail): void {
   const {host} = agent;
   const instance = parseLockName(from)?.writer?.instanceId;
-  if (!instance || !host.instances.includes(instance) || instance === agent.instance) fail('proof', `${host.name} claims ${from} by local proof`);
+  if (!instance || !host.instances.includes(instance) || instance === agent.instance)
+    fail('proof', `${host.name} claims ${from} by local proof`);
   const others = host.guardians.filter((guardian) => guardian !== agent.channel?.guardian);
-  if (others.length > 0 || host.runs.some((run) => run.alive)) fail('proof', `${host.name} claims ${from} while the old guardian or service lives`);
+  if (others.length > 0 || host.runs.some((run) => run.alive))
+    fail('proof', `${host.name} claims ${from} while the old guardian or service lives`);
 }
 
 /** What replaces the wait must be true of the very instance that holds the name. */

@@ -160,7 +160,10 @@ function weather(w: World, host: Host, {kind, durationMs, x}: Fault): boolean {
     case 'cut':
       return during({cut: true}, {cut: false});
     case 'slow':
-      return during({delayMs: x < 0.5 ? [0.3, 2_000] : [0.3 * host.timing.leaseTimeoutMs, 0.5 * host.timing.leaseTimeoutMs]}, {delayMs: [0.3, 3]});
+      return during(
+        {delayMs: x < 0.5 ? [0.3, 2_000] : [0.3 * host.timing.leaseTimeoutMs, 0.5 * host.timing.leaseTimeoutMs]},
+        {delayMs: [0.3, 3]},
+      );
     case 'renameTrouble':
       return during({renameTrouble: x}, {renameTrouble: 0});
     case 'listTrouble':
@@ -265,7 +268,8 @@ function tamper(w: World, kind: 'rollback' | 'doubled', x: number, durationMs: n
   const undo = (): void => {
     // Renewed meanwhile, where that was possible.
     if (kind === 'doubled') server.names = server.names.slice(0, 1);
-    else if (server.names.includes(back)) server.names = right;
+    else if (trueEpoch(server) < Math.max(...w.hosts.map(({known}) => known)) || server.names.includes(back))
+      server.names = right;
     server.tampered = false;
     w.log.add(w.clock.now, 'server', `is put right: ${server.names.join(' ')}`);
   };

@@ -17,7 +17,9 @@ export function expectSuccession(w: World): void {
   w.clock.runUntil(w.clock.now + 2 * longest + 5_000);
   const [master, ...more] = mastersOf(w);
   if (!master || more.length > 0) throw new Violation('liveness', `${mastersOf(w).length} masters in fine weather`);
-  const candidates = w.hosts.filter((host) => host.agent && host !== master.host && !isLame(w, host) && isElectable(host)).sort(byOrder);
+  const candidates = w.hosts
+    .filter((host) => host.agent && host !== master.host && !isLame(w, host) && isElectable(host))
+    .sort(byOrder);
   const way = w.rng.pick(['crash', 'demote', 'switchover', 'switchoverTo'] as const);
   const target = way === 'switchoverTo' ? candidates.at(-1) : undefined;
   const expected = target ?? candidates[0] ?? (way === 'demote' ? master.host : undefined);
@@ -32,10 +34,16 @@ export function expectSuccession(w: World): void {
   while (follower() === undefined && w.clock.now < begun + limitMs) w.clock.runUntil(w.clock.now + 100);
   const next = follower();
   if (!next) throw new Violation('liveness', `nobody follows ${master.host.name} within ${limitMs} ms`);
-  if (next.host !== expected) throw new Violation('election', `${next.host.name} follows ${master.host.name}, but ${expected.name} goes before it`);
+  if (next.host !== expected)
+    throw new Violation('election', `${next.host.name} follows ${master.host.name}, but ${expected.name} goes before it`);
 }
 
-function remove(w: World, master: AgentProc, way: 'crash' | 'demote' | 'switchover' | 'switchoverTo', target: Host | undefined): void {
+function remove(
+  w: World,
+  master: AgentProc,
+  way: 'crash' | 'demote' | 'switchover' | 'switchoverTo',
+  target: Host | undefined,
+): void {
   if (way === 'crash') crashHost(w, master.host);
   else if (way === 'demote') send(w, master, () => ({type: 'demote', because: 'the operator wants it'}));
   else w.server.wishes = {...w.server.wishes, switchovers: [{epoch: trueEpoch(w.server), to: target?.nodeId}]};

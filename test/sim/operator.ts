@@ -19,7 +19,8 @@ export function operate(w: World, host: Host, {kind, x, durationMs}: Fault): voi
     case 'switchover':
       return askSwitchover(w, x < 0.3 ? undefined : host.nodeId, x > 0.85 ? -1 : 0, x > 0.7);
     case 'statement':
-      return stateTruth(w);
+      repeatStatements(w, durationMs);
+      return stateTruth(w, x);
     case 'fence':
       return fence(w, host, x);
     case 'demote':
@@ -49,21 +50,41 @@ function askSwitchover(w: World, to: NodeId | undefined, offset: number, twice: 
     if (!w.faults) return;
     const of = Math.max(0, trueEpoch(w.server) + offset);
     const {switchovers} = w.server.wishes;
-    w.server.wishes = {...w.server.wishes, switchovers: [...switchovers.filter((each) => each.epoch !== of), {epoch: epoch(of), to}]};
+    w.server.wishes = {
+      ...w.server.wishes,
+      switchovers: [...switchovers.filter((each) => each.epoch !== of), {epoch: epoch(of), to}],
+    };
   };
   ask();
   if (twice) w.clock.after(w.rng.real(100, 4_000), ask);
 }
 
+/** Somebody writes again and again what once was true of the present owner's node: it names another epoch and must do nothing. */
+function repeatStatements(w: World, durationMs: number): void {
+  const end = w.clock.now + durationMs;
+  const again = (): void => {
+    if (!w.faults || w.clock.now > end) return;
+    const owner = trueLock(w.server)?.writer?.nodeId;
+    const old = w.said.filter((each) => each.owner === owner);
+    const {statements} = w.server.wishes;
+    w.server.wishes = {...w.server.wishes, statements: [...statements.filter((each) => !old.includes(each)), ...old]};
+    w.clock.after(700, again);
+  };
+  again();
+}
+
 /** A true one: nothing of the owner of the present epoch lives any more, so nothing under that epoch can ever run again. */
-function stateTruth(w: World): void {
+function stateTruth(w: World, x: number): void {
   const lock = trueLock(w.server);
   if (lock?.kind !== 'held' || !lock.writer) return;
   const {nodeId: owner, instanceId} = lock.writer;
   const home = w.hosts.find((host) => host.instances.includes(instanceId));
-  if (w.said.length > 0 && w.rng.chance(0.5)) {
-    w.server.wishes = {...w.server.wishes, statements: [...w.server.wishes.statements, w.rng.pick(w.said)]};
-    return;
+  // Sometimes the operator makes it true first.
+  if (home && x < 0.5) {
+    crashHost(w, home);
+    endAfter(w, 40 * x * home.timing.leaseTimeoutMs * x, () => {
+      start(w, home, false);
+    });
   }
   if (!home || home.agent?.instance === instanceId || home.guardians.length > 0 || home.runs.some((run) => run.alive)) return;
   const statement = {epoch: lock.epoch, owner: nodeId(owner)};

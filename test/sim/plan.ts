@@ -148,7 +148,13 @@ export function makePlan(seed: number): Plan {
 }
 
 const cloneOnly = (rng: Rng, nodes: number, healAtMs: number): Fault[] =>
-  Array.from({length: nodes}, (_, node) => ({atMs: rng.real(0.3, 1) * healAtMs, kind: 'clone', node, durationMs: 1, x: rng.next()}));
+  Array.from({length: nodes}, (_, node) => ({
+    atMs: rng.real(0.3, 1) * healAtMs,
+    kind: 'clone',
+    node,
+    durationMs: 1,
+    x: rng.next(),
+  }));
 
 function pickIds(rng: Rng, count: number): string[] {
   const pools = [

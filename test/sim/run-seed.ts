@@ -73,12 +73,19 @@ function settle(w: World): void {
   w.clock.runUntil(begun + 3 * poll);
   while (w.clock.now < begun + limitMs && !isSettled(w)) w.clock.runUntil(w.clock.now + 200);
   const [master] = mastersOf(w);
-  if (!master || !isSettled(w)) throw new Violation('liveness', `nobody is master ${Math.round(limitMs)} ms after the healing: ${w.hosts.map((h) => describe(w, h)).join('; ')}`);
-  for (const end = w.clock.now + 10 * poll; w.clock.now < end; ) {
+  if (!master || !isSettled(w))
+    throw new Violation(
+      'liveness',
+      `nobody is master ${Math.round(limitMs)} ms after the healing: ${w.hosts.map((h) => describe(w, h)).join('; ')}`,
+    );
+  for (const end = w.clock.now + 10 * poll; w.clock.now < end;) {
     w.clock.runUntil(w.clock.now + 200);
     const now = mastersOf(w);
     if (now.length !== 1 || now[0] !== master)
-      throw new Violation('liveness', `${master.host.name} does not stay master: ${w.hosts.map((h) => describe(w, h)).join('; ')}`);
+      throw new Violation(
+        'liveness',
+        `${master.host.name} does not stay master: ${w.hosts.map((h) => describe(w, h)).join('; ')}`,
+      );
   }
 }
 
@@ -89,5 +96,7 @@ const isSettled = (w: World): boolean => {
 
 function describe(w: World, host: World['hosts'][number]): string {
   const {agent} = host;
-  return agent ? `${host.name} ${nodeStateOf(agent.state, localNow(w, host))} (${agent.state.because})` : `${host.name} has no agent`;
+  return agent
+    ? `${host.name} ${nodeStateOf(agent.state, localNow(w, host))} (${agent.state.because})`
+    : `${host.name} has no agent`;
 }

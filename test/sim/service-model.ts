@@ -51,8 +51,9 @@ export function startRun(w: World, guardian: GuardianProc, run: number, epoch: n
 function fail(w: World, run: ServiceRun, because: string, tell: TellGuardian): void {
   if (!run.alive || run.asked) return;
   run.failed = true;
-  if (run.host.rng.chance(0.5)) end(w, run);
-  w.log.add(w.clock.now, run.host.name, `SERVICE run ${run.run} failed: ${because}${run.alive ? ' (a process is left)' : ''}`);
+  const whole = run.host.rng.chance(0.5);
+  if (whole) end(w, run);
+  w.log.add(w.clock.now, run.host.name, `SERVICE run ${run.run} failed: ${because}${whole ? '' : ' (a process is left)'}`);
   tell(run.guardian, {type: 'runEnded', run: run.run, because});
 }
 

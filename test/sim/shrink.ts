@@ -14,7 +14,7 @@ export function shrink({plan, failure}: Outcome): Plan {
     return runPlan({...plan, faults}).failure?.check === failure.check;
   };
   for (let size = Math.ceil(best.faults.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let from = 0; from < best.faults.length; ) {
+    for (let from = 0; from < best.faults.length;) {
       const fewer = [...best.faults.slice(0, from), ...best.faults.slice(from + size)];
       if (fails(fewer)) best = {...best, faults: fewer};
       else from += size;

@@ -82,8 +82,8 @@ export function callList(w: World, host: Host, refresh: boolean, reply: (listing
       if (listing.kind === 'names') host.cached = listing.names;
       if (trouble === 5)
         endAfter(w, rng.real(100, 5_000), () => {
-        reply(listing);
-      });
+          reply(listing);
+        });
       else reply(listing);
     },
   );

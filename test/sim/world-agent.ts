@@ -62,7 +62,7 @@ export function thawAgent(w: World, agent: AgentProc): void {
   if (!agent.alive || agent.host.suspended) return;
   carryOut(w, agent);
   drain(agent);
-  if (agent.alive) send(w, agent, () => ({type: 'tick'}));
+  send(w, agent, () => ({type: 'tick'}));
 }
 
 const canRun = (agent: AgentProc): boolean => agent.alive && !agent.frozen && !agent.host.suspended && agent.todo.length === 0;
@@ -80,7 +80,8 @@ function step(w: World, agent: AgentProc, input: AgentInput): void {
   agent.state = turn.state;
   host.known = Math.max(host.known, turn.state.known.epoch);
   if (w.log.on && turn.state.because !== before.because) w.log.add(w.clock.now, host.name, `agent: ${turn.state.because}`);
-  if (w.log.on && turn.state.trust.kind !== before.trust.kind) w.log.add(w.clock.now, host.name, `agent: trust ${turn.state.trust.kind}`);
+  if (w.log.on && turn.state.trust.kind !== before.trust.kind)
+    w.log.add(w.clock.now, host.name, `agent: trust ${turn.state.trust.kind}`);
   w.checks.agentStepped(agent, before);
   agent.todo.push(...turn.effects);
   carryOut(w, agent);
@@ -213,7 +214,8 @@ function order(w: World, agent: AgentProc, input: GuardianInput): void {
   if (agent.channel) toGuardian(w, agent.channel, () => input);
 }
 
-const isUp = ({alive, state}: AgentProc): boolean => alive && (state.service.kind === 'starting' || state.service.kind === 'ready');
+const isUp = ({alive, state}: AgentProc): boolean =>
+  alive && (state.service.kind === 'starting' || state.service.kind === 'ready');
 
 /** Looks at the service while there is one. */
 function watchService(w: World, agent: AgentProc): void {

@@ -11,7 +11,15 @@ import type {InstanceId} from '../../lib/protocol/words.ts';
 import {endWithGuardian, killRun, startRun, termRun} from './service-model.ts';
 import {callList, callRename} from './store-calls.ts';
 import {killAgentProc, toAgent} from './world-agent.ts';
-import {localNow, type AgentProc, type Channel, type GuardianProc, type Host, type ServiceRun, type World} from './world-types.ts';
+import {
+  localNow,
+  type AgentProc,
+  type Channel,
+  type GuardianProc,
+  type Host,
+  type ServiceRun,
+  type World,
+} from './world-types.ts';
 
 /** A guardian looks at the clock at least this often, ms. */
 const LOOK_MS = 250;
@@ -68,8 +76,11 @@ export function thawGuardian(w: World, guardian: GuardianProc): void {
   guardian.frozen = false;
   if (!guardian.alive || guardian.host.suspended) return;
   guardianInput(w, guardian, {type: 'tick'});
-  while (guardian.inbox.length > 0 && guardian.alive && !guardian.frozen) guardian.inbox.shift()?.();
+  while (guardian.inbox.length > 0 && canRun(guardian)) guardian.inbox.shift()?.();
 }
+
+const canRun = ({alive, frozen}: GuardianProc): boolean => alive && !frozen;
+const isDead = ({alive}: GuardianProc): boolean => !alive;
 
 export function guardianInput(w: World, guardian: GuardianProc, input: GuardianInput): void {
   if (!guardian.alive) return;
@@ -78,7 +89,7 @@ export function guardianInput(w: World, guardian: GuardianProc, input: GuardianI
   guardian.state = turn.state;
   for (const effect of turn.effects) {
     // A crash between two effects leaves the rest undone.
-    if (!guardian.alive) return;
+    if (isDead(guardian)) return;
     perform(w, guardian, effect);
     if (w.faults && guardian.host.weather.betweenGuardian > 0 && guardian.host.rng.chance(guardian.host.weather.betweenGuardian))
       killGuardianProc(w, guardian, 'between two effects');
@@ -144,7 +155,8 @@ function withRun(guardian: GuardianProc, run: number, go: (run: ServiceRun) => v
 
 function reportToAgent(w: World, guardian: GuardianProc, report: GuardianReport): void {
   if (!guardian.channel) return;
-  if (w.log.on && report.type !== 'acknowledged') w.log.add(w.clock.now, guardian.host.name, `guardian: ${JSON.stringify(report)}`);
+  if (w.log.on && report.type !== 'acknowledged')
+    w.log.add(w.clock.now, guardian.host.name, `guardian: ${JSON.stringify(report)}`);
   toAgent(w, guardian.channel, () => ({type: 'guardianSaid', report}));
 }
 

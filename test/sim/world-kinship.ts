@@ -20,7 +20,8 @@ export function seekGuardian(w: World, agent: AgentProc): void {
     const [old] = host.guardians;
     if (old) {
       // One that nobody ever reached knows nothing and runs nothing.
-      if (old.state.link.kind === 'awaited' && old.candidate === undefined) killGuardianProc(w, old, 'orphaned before it was reached');
+      if (old.state.link.kind === 'awaited' && old.candidate === undefined)
+        killGuardianProc(w, old, 'orphaned before it was reached');
       else connectTo(w, old, agent);
       w.clock.after(ASK_MS, look);
       return;
@@ -33,6 +34,8 @@ export function seekGuardian(w: World, agent: AgentProc): void {
     w.clock.after(host.rng.real(20, 150), () => {
       if (!agent.alive || agent.seeking !== turn) return;
       connectTo(w, spawnGuardianProc(w, host), agent);
+      // It may die before it has answered.
+      w.clock.after(ASK_MS, look);
     });
   };
   w.clock.after(host.rng.real(1, 30), look);

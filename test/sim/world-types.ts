@@ -31,7 +31,7 @@ export interface World {
 
 export interface LateCall {
   readonly timer: Timer;
-  readonly execute: () => void;
+  readonly execute: () => boolean;
 }
 
 /** How the store behaves towards one host, or everybody's calls of one kind, for a while. */

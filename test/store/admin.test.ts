@@ -134,8 +134,9 @@ describe('The operator', () => {
     const damaged = await readSnapshot(temp.paths);
     expect(damaged).to.deep.include({lockNames: [], heartbeats: [heartbeat('n1')], wishes: undefined});
     expect(damaged.faults.map((fault) => fault.path).sort()).to.deep.equal(
-      [temp.paths.controlDir, temp.lockDir, join(temp.paths.nodesDir, 'n2.json')].sort(),
+      [temp.paths.controlDir, temp.lockDir, temp.lockDir, join(temp.paths.nodesDir, 'n2.json')].sort(),
     );
+    expect(damaged.faults.map((fault) => fault.reason).join('\n')).to.include(`${temp.lockDir} holds no lock`);
     await rm(temp.paths.root, {recursive: true});
     await expectFailure(readSnapshot(temp.paths), 'store.missing', temp.paths.root);
   });

@@ -19,6 +19,7 @@ import {
   skipAloud,
   tempDir,
   tempStore,
+  WHOLE,
 } from './temp-store.ts';
 
 describeStore('A directory', () => tempStore());
@@ -60,7 +61,7 @@ describe('The lock over a directory', () => {
     await chmod(paths.storeFile, 0o644);
     await utimes(lockDir, 1, 1);
     const answer = await runFixture('ask', [paths.persistenceDir], NOBODY);
-    expect(answer).to.deep.equal({listing: {kind: 'names', names: [FIRST_LOCK]}, heard: {heartbeats: [], whole: true}});
+    expect(answer).to.deep.equal({listing: {kind: 'names', names: [FIRST_LOCK]}, heard: {heartbeats: [], ...WHOLE}});
     expect((await stat(lockDir)).mtimeMs).to.be.greaterThan(1000);
     expect(await readdir(lockDir)).to.deep.equal([FIRST_LOCK]);
   });

@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import {nodeId} from '../../lib/protocol/words.ts';
 import {HEARTBEAT_BYTES} from '../../lib/store/codec.ts';
-import {FIRST_LOCK, heartbeat, openTemp, refusesDirect, removeTemps, tempStore} from './temp-store.ts';
+import {FIRST_LOCK, heartbeat, openTemp, refusesDirect, removeTemps, tempStore, WHOLE} from './temp-store.ts';
 
 describe('Heartbeats in a damaged directory', () => {
   afterEach(removeTemps);
@@ -40,7 +40,7 @@ describe('Heartbeats in a damaged directory', () => {
       const rubbish = await litter(paths.nodesDir);
       await writeFile(join(paths.nodesDir, '..json'), '');
       for (let i = 0; i < 2; i++) {
-        expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [heartbeat('n1')], whole: true});
+        expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [heartbeat('n1')], ...WHOLE});
       }
       for (const name of [...rubbish.map((id) => `${id}.json`), '"..json"']) {
         expect(
@@ -71,14 +71,36 @@ describe('Heartbeats in a damaged directory', () => {
     const other = await tempStore({nodeId: nodeId('n3')});
     await other.store.writeHeartbeat(heartbeat('n3'));
     await rename(join(other.paths.nodesDir, 'n3.json'), join(paths.nodesDir, 'n3.json'));
-    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], whole: true});
+    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], ...WHOLE});
     expect(reports.join('\n')).to.include('says it is of node n1, in the place of node n2').and.include(other.store.storeId);
+  });
+
+  it('takes a record that may not be read for none, and only trouble of the file system for a failure', async () => {
+    let errno = {code: 'EACCES', errno: -13};
+    let whose = 'n2';
+    const {store, paths, reports} = await tempStore({
+      open: async (path, flags, mode) => {
+        if (path.endsWith(`${whose}.json`)) throw Object.assign(new Error(errno.code), errno);
+        return open(path, flags, mode);
+      },
+    });
+    await store.writeHeartbeat(heartbeat('n1'));
+    await writeFile(join(paths.nodesDir, 'n2.json'), 'nobody may read it');
+    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [heartbeat('n1')], ...WHOLE});
+    expect(reports.join()).to.include('n2.json: EACCES');
+    errno = {code: 'EIO', errno: -5};
+    const troubled = {heartbeats: [heartbeat('n1')], own: true, everybody: false, failed: true};
+    expect(await store.readHeartbeats('all')).to.deep.equal(troubled);
+    // A record of this very node that may not be read could be that of a twin.
+    whose = 'n1';
+    for (errno of [errno, {code: 'EACCES', errno: -13}])
+      expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], own: false, everybody: false, failed: true});
   });
 
   it('says when not everything could be read', async () => {
     const {store, paths, reports} = await tempStore();
     await rm(paths.nodesDir, {recursive: true});
-    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], whole: false});
+    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], own: false, everybody: false, failed: true});
     expect(reports.join()).to.include('ENOENT').and.include(paths.nodesDir);
     const written = await store.writeHeartbeat(heartbeat('n1'));
     expect(written).to.deep.include({ok: false, found: undefined});
@@ -128,12 +150,12 @@ describe('Heartbeats in a damaged directory', () => {
     const refused = await store.writeHeartbeat(heartbeat('n1', {seq: 3}));
     expect(refused.ok).to.equal(false);
     expect(refused.reason).to.include('has not returned');
-    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], whole: false});
+    expect(await store.readHeartbeats('all')).to.deep.equal({heartbeats: [], own: false, everybody: false, failed: true});
     expect(await store.list(true)).to.deep.equal({kind: 'names', names: [FIRST_LOCK]});
     expect(await store.readWishes()).to.have.property('paused', false);
     release();
     expect(await writing).to.deep.include({ok: true, found: {instanceId: '3f9a1c22', seq: 1}});
-    expect((await reading).whole).to.equal(true);
+    expect(await reading).to.deep.include({own: true, failed: false});
   });
 
   it('makes private files and directories', async () => {

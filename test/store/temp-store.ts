@@ -26,6 +26,9 @@ export interface TempStore {
 /** The name that `ha-agent init` gives the lock. */
 export const FIRST_LOCK = '0000000000.free.-.-.0';
 
+/** What a reading of everybody's heartbeats says where nothing is wrong. */
+export const WHOLE = {own: true, everybody: true, failed: false};
+
 const cleanups: (() => Promise<void>)[] = [];
 
 /** Call it in `afterEach`. */

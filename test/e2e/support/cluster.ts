@@ -3,6 +3,7 @@ import {chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync} from 'node
 import {createServer} from 'node:net';
 import {join} from 'node:path';
 import {signal} from '../../../lib/guardian/proc.ts';
+import type {EpochRecord} from '../../../lib/store/contract.ts';
 import {eventually} from '../../support/eventually.ts';
 import {makeTempDir, removeTempDir} from '../../support/temp-dir.ts';
 import {runCommand, type CommandResult, type User} from './command.ts';
@@ -97,13 +98,21 @@ export class Cluster {
     if (code !== 0) throw new Error(`init ended with ${code}: ${stderr}`);
   }
 
-  /** `init`, then launches every node in order and waits until one is master. */
+  /** `init`, then launches every node and waits until one is master, the lowest id unless it was slow, and the others follow. */
   async up(...args: readonly string[]): Promise<TestNode> {
     await this.init();
-    for (const {id} of this.nodes) await this.launch(id, ...args);
+    await Promise.all(this.nodes.map((node) => node.launch(...args)));
     const master = await this.untilMaster();
-    for (const node of this.nodes) if (node !== master) await node.untilState('STANDBY');
+    await Promise.all(this.others(master).map((node) => node.untilState('STANDBY')));
     return master;
+  }
+
+  /** `up` of two nodes. */
+  async upAsPair(...args: readonly string[]): Promise<{readonly master: TestNode; readonly other: TestNode}> {
+    const master = await this.up(...args);
+    const [other, ...more] = this.others(master);
+    if (!other || more.length > 0) throw new Error('two nodes are a pair');
+    return {master, other};
   }
 
   async launch(id: string, ...args: readonly string[]): Promise<Launch> {
@@ -146,6 +155,13 @@ export class Cluster {
     return runCommand(args, {cwd: this.root, env: this.environment(), user: this.options.user});
   }
 
+  /** What the owners wrote about themselves, by epoch. */
+  async history(): Promise<readonly EpochRecord[]> {
+    const {code, stdout, stderr} = await this.cli('history', '--json', '--persistenceDir', this.persistenceDir);
+    if (code !== 0) throw new Error(`history ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout) as EpochRecord[];
+  }
+
   /** Called before the check that nothing is left, last one first. */
   atEnd(close: () => Promise<void>): void {
     this.closers.push(close);
@@ -175,7 +191,14 @@ export class Cluster {
   story(): string {
     const {runs, faults} = readWitnessLog(this.witnessLog());
     const left = describeProcesses(processesOf(this.root));
-    return [...this.nodes.map((node) => node.story()), '----- witnessed', describeRuns(runs), ...faults, '----- running', left].join('\n');
+    return [
+      ...this.nodes.map((node) => node.story()),
+      '----- witnessed',
+      describeRuns(runs),
+      ...faults,
+      '----- running',
+      left,
+    ].join('\n');
   }
 
   /** Kills what is left and removes all directories. */

@@ -2,6 +2,7 @@
 import {spawn, type ChildProcess} from 'node:child_process';
 import {closeSync, openSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {isStopped} from '../../../lib/agent/process-look.ts';
 import {hasCode, identityOf, isAlive, signal, type ProcessIdentity} from '../../../lib/guardian/proc.ts';
 import type {SummaryView} from '../../../lib/http/views.ts';
 import {eventually} from '../../support/eventually.ts';
@@ -28,6 +29,16 @@ export interface NodePlan {
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+/** What a witness answers; `pid` as it sees itself. */
+export interface Served {
+  readonly node: string;
+  readonly epoch: string;
+  readonly family: string;
+  readonly pid: number;
+  /** Whether all that it was to print has been read. */
+  readonly printed: boolean;
 }
 
 /** One start of the agent. */
@@ -173,9 +184,9 @@ export class TestNode {
     return JSON.parse(text) as SummaryView;
   }
 
-  /** Whether a proxy would send users here; an agent that does not answer is no master. */
+  /** Whether a proxy would send users here; an agent that does not answer is no master, and one that is stopped does not. */
   async isMaster(): Promise<boolean> {
-    if (!this.isRunning()) return false;
+    if (!this.isRunning() || (await isStopped(this.agentPid))) return false;
     return this.get('/master').then(
       ({status}) => status === 200,
       () => false,
@@ -198,9 +209,14 @@ export class TestNode {
   }
 
   /** What the witness of this node answers. @throws where none serves */
-  async served(): Promise<{readonly node: string; readonly epoch: string; readonly family: string; readonly pid: number}> {
+  async served(): Promise<Served> {
     const {text} = await ask(`http://127.0.0.1:${this.plan.place.port}/`);
-    return JSON.parse(text) as Awaited<ReturnType<TestNode['served']>>;
+    return JSON.parse(text) as Served;
+  }
+
+  /** Where the last launch, or the one of this number from 1, writes standard error (`log`) or standard output. */
+  logFile(kind: 'log' | 'out', launch = this.launches.length): string {
+    return join(this.plan.root, 'logs', `${this.id}.${launch}.${kind}`);
   }
 
   /** What the last launch wrote to standard error. */
@@ -222,10 +238,6 @@ export class TestNode {
 
   private identity(part: Part): ProcessIdentity {
     return part === 'agent' ? this.current.agent : this.guardian;
-  }
-
-  private logFile(kind: 'log' | 'out', launch = this.launches.length): string {
-    return join(this.plan.root, 'logs', `${this.id}.${launch}.${kind}`);
   }
 
   private writeConfig(config: object): string {

@@ -1,0 +1,123 @@
+// End to end: SIGSTOP and SIGCONT, the nearest thing to a host that swaps, a debugger, or a virtual machine that is paused.
+import {expect} from 'chai';
+import {eventually} from '../support/eventually.ts';
+import {withCluster} from './support/cluster.ts';
+import type {TestNode} from './support/node.ts';
+import {untilGone} from './support/processes.ts';
+
+const TWO = {nodes: ['n1', 'n2']};
+
+describe('a process that is frozen', () => {
+  it('as the agent of the master, past the lease: its guardian stops the service in time, another takes over, and the thawed one follows', async () => {
+    await withCluster(TWO, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      master.freeze('agent');
+      // These wait in the frozen agent's socket: the very first thing that it does is to answer them.
+      const early = Array.from({length: 5}, () => master.get('/master', 110_000));
+      await cluster.untilMaster(other.id);
+      expect(master.servicePids, 'the guardian has stopped the service').to.deep.equal([]);
+      const answers = collectAnswers(master);
+      master.thaw('agent');
+      await master.untilState('STANDBY');
+      const seen = [...(await Promise.all(early)).map(({status}) => status), ...(await answers())];
+      expect(seen.length).to.be.greaterThan(5);
+      expect(
+        seen.every((status) => status === 503),
+        `a thawed agent answered ${seen.join(' ')}`,
+      ).to.equal(true);
+      expect((await master.state()).masterId).to.equal(other.id);
+      expect(cluster.witnessed().runs.map(({node}) => node)).to.deep.equal([master.id, other.id]);
+    });
+  });
+
+  it('as the agent of the master, for a moment: nobody notices', async () => {
+    await withCluster({...TWO, timings: {leaseTimeout: '20s'}}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      const before = await master.served();
+      master.freeze('agent');
+      await eventually(
+        async () => ((await other.state()).nodes[master.id]?.lastSeenMs ?? 0) > 1_500,
+        30_000,
+        'the silence is not seen',
+      );
+      master.thaw('agent');
+      await eventually(
+        async () => ((await other.state()).nodes[master.id]?.lastSeenMs ?? 9_999) < 1_000,
+        30_000,
+        'no heartbeat again',
+      );
+      await cluster.untilMaster(master.id);
+      expect(await master.served()).to.deep.equal(before);
+    });
+  });
+
+  it('as the guardian of the master: the agent kills it and its service, and serves again with another one', async () => {
+    await withCluster({nodes: ['n1']}, async (cluster) => {
+      const master = await cluster.up();
+      const before = await master.served();
+      const {guardian} = master;
+      master.freeze('guardian');
+      await untilGone(guardian, 'the frozen guardian');
+      await eventually(async () => (await master.served()).family !== before.family, 45_000, 'the service does not come back');
+      await cluster.untilMaster(master.id);
+    });
+  });
+
+  it('as agent and guardian of a standby: it is shown as FAILED, the master serves on, and the thawed one follows again', async () => {
+    await withCluster(TWO, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      const before = await master.served();
+      other.freeze('agent', 'guardian');
+      await eventually(
+        async () => (await master.state()).nodes[other.id]?.status === 'FAILED',
+        30_000,
+        'the master does not see it fail',
+      );
+      other.thaw('agent', 'guardian');
+      await other.untilState('STANDBY');
+      await eventually(
+        async () => (await master.state()).nodes[other.id]?.status === 'STANDBY',
+        30_000,
+        'the master does not see it again',
+      );
+      expect(await master.served()).to.deep.equal(before);
+    });
+  });
+
+  it('as an agent that is launched once more: the second start is refused with 3 and leaves the frozen one alone', async () => {
+    await withCluster({nodes: ['n1']}, async (cluster) => {
+      const master = await cluster.up();
+      const [service] = master.servicePids;
+      const {agent} = master.current;
+      const again = await cluster.cli(...launchArguments(cluster.persistenceDir, master));
+      expect(again.code, again.stderr).to.equal(3);
+      master.freeze('agent');
+      const frozen = await cluster.cli(...launchArguments(cluster.persistenceDir, master));
+      expect(frozen.code, frozen.stderr).to.equal(3);
+      expect(frozen.stderr).to.contain(String(agent.pid)).and.to.contain('--replace');
+      master.thaw('agent');
+      await cluster.untilMaster(master.id);
+      expect(master.servicePids).to.deep.equal([service]);
+    });
+  });
+});
+
+const launchArguments = (persistenceDir: string, {id, stateDir, pidFile}: TestNode): string[] => [
+  ...['launch', '--persistenceDir', persistenceDir, '--nodeId', id, '--port', '0'],
+  ...['--stateDir', stateDir, '--pidFile', `${pidFile}.other`],
+];
+
+/** Asks for the role again and again. @returns the function that ends it and gives every status. */
+function collectAnswers(node: TestNode): () => Promise<readonly number[]> {
+  const seen: number[] = [];
+  let going = true;
+  const loop = async (): Promise<void> => {
+    while (going) seen.push((await node.get('/master', 60_000)).status);
+  };
+  const done = loop();
+  return async () => {
+    going = false;
+    await done;
+    return seen;
+  };
+}

@@ -1,0 +1,91 @@
+// End to end: a service that outlives its agent, and the next agent that takes it over without the service noticing.
+import {expect} from 'chai';
+import {eventually} from '../support/eventually.ts';
+import {withCluster, type Cluster} from './support/cluster.ts';
+import type {TestNode} from './support/node.ts';
+
+describe('the service of an agent that went', () => {
+  it('with --keepService is adopted by the next launch: same process, same epoch, and it never was away', async () => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '30s'}}, async (cluster) => {
+      const {master} = await cluster.upAsPair();
+      const before = await look(master);
+      await keepService(cluster, master);
+      expect(await look(master)).to.deep.equal(before);
+      await cluster.launch(master.id);
+      await cluster.untilMaster(master.id);
+      expect(await look(master)).to.deep.equal(before);
+      expect(cluster.witnessed().runs).to.have.length(1);
+      // And the adopted one is fully in the hands of the new agent.
+      await master.terminate();
+      expect(master.servicePids).to.deep.equal([]);
+      await cluster.untilMaster('n2');
+    });
+  });
+
+  it('with --keepService and nobody who comes back is stopped before the lease ends, and released', async () => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '4s'}}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      await keepService(cluster, master);
+      await cluster.untilMaster(other.id);
+      expect(master.servicePids).to.deep.equal([]);
+      await eventually(async () => (await cluster.history()).at(-1)?.why === 'free', 20_000, 'the guardian has not released');
+    });
+  });
+
+  it('after kill -9 waits --agentLossGrace for the next agent to adopt it', async () => {
+    await withCluster(
+      {nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}, args: ['--agentLossGrace', '40s']},
+      async (cluster) => {
+        const {master} = await cluster.upAsPair();
+        const before = await look(master);
+        await master.kill('agent');
+        await cluster.launch(master.id);
+        await cluster.untilMaster(master.id);
+        expect(await look(master)).to.deep.equal(before);
+        expect(cluster.witnessed().runs).to.have.length(1);
+      },
+    );
+  });
+
+  it('after kill -9 is given up when the grace is over: another node takes over', async () => {
+    await withCluster(
+      {nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}, args: ['--agentLossGrace', '500ms']},
+      async (cluster) => {
+        const {master, other} = await cluster.upAsPair();
+        await master.kill('agent');
+        await cluster.untilMaster(other.id, 40_000);
+        expect((await cluster.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      },
+    );
+  });
+
+  it('survives several agents, one kill -9 after the other', async () => {
+    await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}, args: ['--agentLossGrace', '40s']}, async (cluster) => {
+      const master = await cluster.up();
+      const before = await look(master);
+      for (let round = 0; round < 3; round++) {
+        await master.kill('agent');
+        await cluster.launch(master.id);
+        await cluster.untilMaster(master.id);
+      }
+      expect(await look(master)).to.deep.equal(before);
+    });
+  });
+});
+
+async function keepService(cluster: Cluster, {id, stateDir}: TestNode): Promise<void> {
+  const {persistenceDir} = cluster;
+  const {code, stderr} = await cluster.cli(
+    'stop',
+    '--keepService',
+    ...['--persistenceDir', persistenceDir, '--nodeId', id, '--stateDir', stateDir],
+  );
+  expect(code, stderr).to.equal(0);
+}
+
+/** Who serves, as itself and as the host see it, and under whose guard. */
+const look = async (node: TestNode): Promise<object> => ({
+  served: await node.served(),
+  pids: node.servicePids,
+  guardian: node.guardianPid,
+});

@@ -1,0 +1,95 @@
+// End to end: `ensure` services as HAL runs them. Commands that start in the background, check, and stop; 0, 2, or a failure.
+import fs from 'node:fs';
+import {expect} from 'chai';
+import {eventually} from '../support/eventually.ts';
+import {withCluster, type Cluster} from './support/cluster.ts';
+import {ensuredWitness} from './support/witness.ts';
+
+const PAIR = {nodes: ['n1', 'n2'], service: ensuredWitness(), timings: {stopTimeout: '1s', leaseTimeout: '4s'}};
+
+describe('an ensure service', () => {
+  it('is started (2), found running (0) and moved: the passive form runs here before the other begins', async () => {
+    await withCluster({...PAIR, timings: {stopTimeout: '5s', leaseTimeout: '60s'}}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      expect(calls(cluster, other.id)).to.match(/^(passive passive \S+\n)+$/);
+      const before = await master.served();
+      const count = calls(cluster, master.id).length;
+      await eventually(
+        () => calls(cluster, master.id).slice(count).includes('active active 1\n'),
+        20_000,
+        'it is not checked again',
+      );
+      expect(await master.served()).to.deep.equal(before);
+      await master.kill('agent');
+      await cluster.untilMaster(other.id, 40_000);
+      expect(calls(cluster, master.id)).to.match(/passive passive 1\n$/);
+      expect((await cluster.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+    });
+  });
+
+  it('whose active form fails makes the node give the lease away', async () => {
+    await withCluster(PAIR, async (cluster) => {
+      order(cluster, 'n1', 'active', 1);
+      await cluster.init();
+      for (const {id} of cluster.nodes) await cluster.launch(id);
+      await cluster.untilMaster('n2');
+      expect(calls(cluster, 'n1').match(/active active 1\n/g)).to.have.length(3);
+      expect((await cluster.history())[0]?.ended?.because).to.contain('exit status 1');
+      expect((await cluster.node('n1').state()).eligible).to.equal(false);
+    });
+  });
+
+  it('whose passive form fails on a standby makes it not eligible: the next one is elected', async () => {
+    await withCluster({...PAIR, nodes: ['n1', 'n2', 'n3']}, async (cluster) => {
+      order(cluster, 'n2', 'passive', 1);
+      await cluster.init();
+      for (const {id} of cluster.nodes) await cluster.launch(id);
+      const master = await cluster.untilMaster('n1');
+      const n2 = cluster.node('n2');
+      await eventually(
+        async () => (await n2.state()).because.includes('not eligible'),
+        30_000,
+        'n2 does not say that it is not eligible',
+      );
+      expect((await n2.state()).eligible).to.equal(false);
+      await cluster.node('n3').untilState('STANDBY');
+      await eventually(async () => (await cluster.node('n3').state()).eligible, 30_000, 'n3 is not eligible');
+      await master.kill('agent');
+      await cluster.untilMaster('n3');
+      fs.rmSync(`${cluster.logFile}.n2.passive`);
+      await eventually(async () => (await n2.state()).eligible, 30_000, 'n2 does not become eligible again');
+    });
+  });
+
+  it('whose passive form fails when it is stopped: nothing is released, the silence is waited out', async () => {
+    await withCluster(PAIR, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      order(cluster, 'n1', 'passive', 1);
+      await master.kill('agent');
+      await cluster.untilMaster(other.id);
+      await eventually(
+        async () => (await cluster.history()).at(-1)?.why === 'silence',
+        20_000,
+        'the lock was released without proof',
+      );
+    });
+  });
+
+  it('outlives agent and guardian, and the passive form is the proof that lets its node claim again before the silence is over', async () => {
+    await withCluster({...PAIR, nodes: ['n1'], timings: {stopTimeout: '5s', leaseTimeout: '60s'}}, async (cluster) => {
+      const master = await cluster.up();
+      await master.kill('agent', 'guardian');
+      expect(master.servicePids).to.have.length(1);
+      await cluster.launch('n1');
+      await cluster.untilMaster('n1', 40_000);
+      expect((await cluster.history()).at(-1)).to.include({epoch: 2, why: 'local'});
+    });
+  });
+});
+
+/** The command of this node shall fail with this status from now on. */
+function order(cluster: Cluster, id: string, role: 'active' | 'passive', status: number): void {
+  fs.writeFileSync(`${cluster.logFile}.${id}.${role}`, String(status));
+}
+
+const calls = (cluster: Cluster, id: string): string => fs.readFileSync(`${cluster.logFile}.${id}.calls`, 'utf8');
