@@ -3,11 +3,12 @@ import {spawn} from 'node:child_process';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {parseKept} from '../lib/agent/earlier.ts';
+import {parseKept} from '../lib/agent/kept-guardians.ts';
 import {readLocalState} from '../lib/agent/local-state.ts';
 import {identityOf, isAlive} from '../lib/guardian/proc.ts';
 import {findMarked} from '../lib/guardian/record.ts';
 import {parseLockName} from '../lib/protocol/lock-name.ts';
+import {readHistory} from '../lib/store/history.ts';
 import {storePaths} from '../lib/store/paths.ts';
 import {agentPid, closeCluster, launch, openCluster, settle, type BenchCluster, type BenchNode} from './bench-cluster.ts';
 import {untilAnswered} from './bench-http.ts';
@@ -24,6 +25,7 @@ export interface Bench {
 
 const NODES = 3;
 const ANSWER_LIMIT_MS = 60_000;
+const LOOK_MS = 10;
 
 /** kill -9 of the master's agent alone. */
 export async function measureKill(bench: Bench): Promise<readonly Row[]> {
@@ -91,8 +93,14 @@ export async function measureCrash(bench: Bench, {leaseTimeoutMs, options}: Cras
       await killAll(pids);
       const renewedAt = await lastRenewal(cluster);
       const next = await nextAnswer(cluster, master, killedAt, bench.signal);
-      sinceRenewal.push(next.begin - renewedAt);
       await launch(cluster, master);
+      const why = await whyTaken(cluster, next.epoch, bench.signal);
+      if (why === 'free') {
+        bench.say('not counted: the lease was given back before the last of them was killed');
+        return undefined;
+      }
+      if (why !== 'silence') throw new Error(`epoch ${next.epoch} was taken for another reason than silence: ${why}`);
+      sinceRenewal.push(next.begin - renewedAt);
       return next.answer - killedAt;
     });
     const overlap = overlapMs(await readRuns(cluster.witness));
@@ -140,13 +148,15 @@ async function withCluster<T>(bench: Bench, options: readonly string[], work: (c
   }
 }
 
-/** Ends early, with what there is, when the user has had enough. */
-async function repeat(bench: Bench, once: () => Promise<number>): Promise<readonly number[]> {
+/** Until there are enough values; a run without one has said why. Ends early, with what there is, when the user has had enough. */
+async function repeat(bench: Bench, once: () => Promise<number | undefined>): Promise<readonly number[]> {
   const values: number[] = [];
   try {
     while (values.length < bench.runs) {
-      values.push(await once());
-      bench.say(`run ${values.length} of ${bench.runs}: ${(values.at(-1) ?? 0).toFixed(1)} ms`);
+      const value = await once();
+      if (value === undefined) continue;
+      values.push(value);
+      bench.say(`run ${values.length} of ${bench.runs}: ${value.toFixed(1)} ms`);
     }
   } catch (error) {
     if (!bench.signal.aborted) throw error;
@@ -171,15 +181,25 @@ async function nextAnswer(cluster: BenchCluster, old: BenchNode, since: number, 
   for (;;) {
     const run = (await readRuns(cluster.witness)).find(({begin, answer}) => begin > since && answer !== undefined);
     if (run?.answer !== undefined) return {...run, answer: run.answer};
-    await sleep(10, undefined, {signal});
+    await sleep(LOOK_MS, undefined, {signal});
   }
 }
 
-/** Agent, guardian, and what carries the guardian's mark: launcher, holder and service. */
+/** What the new owner itself wrote about why it could take the lease. */
+async function whyTaken(cluster: BenchCluster, epoch: number, signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const {records} = await readHistory(storePaths(cluster.store, 'default'));
+    const record = records.find((each) => each.epoch === epoch);
+    if (record) return record.why;
+    await sleep(LOOK_MS, undefined, {signal});
+  }
+}
+
+/** Guardian, agent, and what carries the guardian's mark: launcher, holder and service; in this order nobody gives the lease back on the way. */
 async function everyProcess(node: BenchNode): Promise<readonly number[]> {
-  const record = parseKept(await readLocalState(node.stateDir).guardian())?.record;
+  const record = parseKept(await readLocalState(node.stateDir).guardian())[0]?.record;
   if (!record) throw new Error(`${node.nodeId} has no guardian`);
-  return [...new Set([await agentPid(node), record.guardian.pid, ...findMarked(record.marker)])];
+  return [...new Set([record.guardian.pid, await agentPid(node), ...findMarked(record.marker)])];
 }
 
 /** How long a killed process may take to die, ms. */

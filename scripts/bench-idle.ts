@@ -3,7 +3,7 @@ import {spawn} from 'node:child_process';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {parseKept} from '../lib/agent/earlier.ts';
+import {parseKept} from '../lib/agent/kept-guardians.ts';
 import {readLocalState} from '../lib/agent/local-state.ts';
 import {agentPid, closeCluster, openCluster, settle, type BenchCluster, type BenchNode} from './bench-cluster.ts';
 import type {Bench} from './bench-failures.ts';
@@ -81,7 +81,7 @@ async function watchCost(nodes: readonly BenchNode[], signal: AbortSignal): Prom
 }
 
 async function agentAndGuardian(node: BenchNode): Promise<readonly number[]> {
-  const record = parseKept(await readLocalState(node.stateDir).guardian())?.record;
+  const record = parseKept(await readLocalState(node.stateDir).guardian())[0]?.record;
   if (!record) throw new Error(`${node.nodeId} has no guardian`);
   return [await agentPid(node), record.guardian.pid];
 }

@@ -2,7 +2,7 @@
 import {spawn} from 'node:child_process';
 import fs from 'node:fs/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {parseKept} from '../lib/agent/earlier.ts';
+import {parseKept} from '../lib/agent/kept-guardians.ts';
 import {readLocalState, type AgentRecord} from '../lib/agent/local-state.ts';
 import {commandLineOf, isAgentCommand} from '../lib/agent/process-look.ts';
 import {allProcesses, identityOf, isAlive, signal, type ProcessIdentity} from '../lib/guardian/proc.ts';
@@ -67,7 +67,7 @@ export async function endNode(node: NodePlace, hurry: AbortSignal): Promise<EndR
   await untilGone(agents, END_LIMIT_MS, hurry);
   for (const agent of agents) signal(agent, 'SIGKILL');
   await untilGone(agents, KILL_LIMIT_MS);
-  const kept = parseKept(await readLocalState(node.stateDir).guardian());
+  const [kept] = parseKept(await readLocalState(node.stateDir).guardian());
   if (!kept) return report(agents, []);
   const {record, instances} = kept;
   const ended = [...agents, ...(isAlive(record.guardian) ? [record.guardian] : [])];

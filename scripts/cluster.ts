@@ -88,7 +88,18 @@ function listenToSignals(): Ending {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, wish);
   // Whoever read what is said may be gone, with the terminal; the nodes have to be ended all the same.
   process.stdout.on('error', wish);
+  if (process.env['npm_lifecycle_event'] === 'start') watchParent(wish);
   return ending;
+}
+
+/** npm does not pass SIGTERM on: where it was told to end, we learn it from its being gone. */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, LOOK_MS).unref();
 }
 
 /** What an earlier `npm start` that was killed has left is ended, and its files make room: each start begins with a new store. */

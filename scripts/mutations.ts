@@ -154,12 +154,18 @@ export const MUTATIONS: readonly Mutation[] = [
     "s.proofs.some((proof) => proof.kind === 'local' && proof.instanceId === name.writer?.instanceId)",
     'true',
   ),
-  one(
-    'local proof without watching the record',
-    'claim.js',
-    "return s.ownRecord.kind === 'mine' ? s.startedAt : monoMs(Number.MAX_SAFE_INTEGER);",
-    'return s.startedAt;',
-  ),
+  {
+    // Either watch suffices where nothing else goes wrong: together they are load-bearing.
+    rule: 'local proof without watching the record or the lock',
+    edits: [
+      {
+        file: 'claim.js',
+        find: "return s.ownRecord.kind === 'mine' ? s.startedAt : monoMs(Number.MAX_SAFE_INTEGER);",
+        replace: 'return s.startedAt;',
+      },
+      {file: 'claim.js', find: "return { basis: 'local', at: still };", replace: "return { basis: 'local', at: firstSeenAt };"},
+    ],
+  },
   one('B: claims in a store that is doubted', 'claim.js', "if (s.trust.kind !== 'fine')\n        return advice(s.trust);", ''),
   one('B: a smaller epoch is believed', 'lease.js', 'if (name.epoch < s.known.epoch) {', 'if (false) {'),
   one('a statement holds for every epoch of its owner', 'claim.js', 'said.epoch === name.epoch && ', ''),

@@ -26,6 +26,16 @@ export interface Agent {
   start(): void;
 }
 
+/** Nothing runs, and no lease is held, being claimed or to be adopted: nothing is lost with the guardian. */
+const isIdle = (s: AgentState): boolean =>
+  s.link.kind === 'connected' &&
+  s.service.kind === 'down' &&
+  s.lease.kind === 'none' &&
+  !s.rename &&
+  !s.adoption &&
+  !s.ending &&
+  !s.ended;
+
 /** How long the last words (a final heartbeat, the history) may take, ms: a store that hangs must not keep the agent. */
 const LAST_WORDS_MS = 1_000;
 
@@ -38,7 +48,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   const ended = new Promise<Ending>((resolve) => (settle = resolve));
   const history = createHistoryWriter(self, store, clock, log);
   const chronicler = createChronicler(clock, log);
-  const parts: PerformerParts = {ports, facts, history, input, state: () => state, exit};
+  const parts: PerformerParts = {ports, facts, history, input, state: () => state, exit, guardians: {count: 0}};
 
   function input(given: AgentInput): void {
     if (state.ended) return;
@@ -54,6 +64,9 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
     ports.followMaster(masterUriToFollow(next, now));
     for (const effect of effects) perform(parts, effect);
     mailbox.turned(state);
+    if (ports.guardian.outdated() && isIdle(state)) {
+      return input({type: 'guardianLost', because: 'replacing the guardian: it was started with another configuration'});
+    }
     clearTimeout(timer);
     if (!state.ended) timer = setTimeout(tick, Math.max(1, nextStepAt(state, now) - now));
   }

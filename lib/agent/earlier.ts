@@ -1,6 +1,5 @@
 // What is left on this host of this node's earlier instance, and what that proves (K, "a node that restarts").
 import {whatIsLeft, type GuardianRecord} from '../guardian/record.ts';
-import {isInstanceId, type InstanceId} from '../protocol/words.ts';
 
 export type Earlier =
   /** Nothing is known here, or what is known says nothing about this host. */
@@ -32,30 +31,3 @@ export function lookAtEarlier(record: GuardianRecord | undefined): Earlier {
       return left.service satisfies never;
   }
 }
-
-/** What this host keeps of a guardian: its record, and the instances that it has obeyed. */
-export interface KeptGuardian {
-  readonly instances: readonly InstanceId[];
-  readonly record: GuardianRecord;
-}
-
-/** @returns undefined for whatever is not a kept guardian; an older program may have written something else. */
-export function parseKept(value: unknown): KeptGuardian | undefined {
-  if (!isObject(value) || !isObject(value['record']) || !Array.isArray(value['instances'])) return undefined;
-  const {record} = value;
-  const instances = value['instances'].filter((each): each is InstanceId => typeof each === 'string' && isInstanceId(each));
-  return isRecord(record) ? {instances, record} : undefined;
-}
-
-const SERVICES: readonly unknown[] = ['none', 'ensure', 'namespace', 'group'];
-
-function isRecord(r: Record<string, unknown>): r is GuardianRecord & Record<string, unknown> {
-  const texts = [r['socketPath'], r['token'], r['marker'], r['pidNamespace'], r['machineId']];
-  if (r['version'] !== 1 || !texts.every((each) => typeof each === 'string') || !SERVICES.includes(r['service'])) return false;
-  return isProcess(r['guardian']) && isProcess(r['agent']);
-}
-
-const isProcess = (p: unknown): boolean =>
-  isObject(p) && typeof p['pid'] === 'number' && typeof p['startTicks'] === 'number' && typeof p['bootId'] === 'string';
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -14,8 +14,15 @@ export interface HistoryWriter {
 /** How long to wait after a failed write before it is tried again, ms. */
 const RETRY_MS = 1_000;
 
-export function createHistoryWriter(self: Self, store: Pick<Store, 'writeHistory'>, clock: Clock, log: Reporter): HistoryWriter {
+export function createHistoryWriter(
+  self: Self,
+  store: Pick<Store, 'writeHistory' | 'readEpoch'>,
+  clock: Clock,
+  log: Reporter,
+): HistoryWriter {
   const records = new Map<number, {record: EpochRecord; detectedAt: number}>();
+  /** Ends of epochs that an earlier instance of this node claimed: its record gets them. */
+  const adopted = new Map<number, EpochRecord['ended']>();
   const dirty = new Set<number>();
   let writing: Promise<void> | undefined;
   let ending = false;
@@ -23,12 +30,12 @@ export function createHistoryWriter(self: Self, store: Pick<Store, 'writeHistory
   async function writeAll(): Promise<void> {
     let failed = false;
     for (const epoch of dirty) {
-      const entry = records.get(epoch);
-      if (!entry) continue;
       dirty.delete(epoch);
       try {
-        await store.writeHistory(entry.record);
-        if (entry.record.ended) records.delete(epoch);
+        const record = records.get(epoch)?.record ?? (await endedRecord(epoch));
+        if (record) await store.writeHistory(record);
+        if (record?.ended) records.delete(epoch);
+        adopted.delete(epoch);
         failed = false;
       } catch (error) {
         dirty.add(epoch);
@@ -38,6 +45,12 @@ export function createHistoryWriter(self: Self, store: Pick<Store, 'writeHistory
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
       }
     }
+  }
+
+  async function endedRecord(epoch: number): Promise<EpochRecord | undefined> {
+    const ended = adopted.get(epoch);
+    const found = ended && (await store.readEpoch(epoch));
+    return found?.to.nodeId === self.nodeId && !found.ended ? {...found, ended: ended ?? null} : undefined;
   }
 
   function kick(): void {
@@ -50,8 +63,9 @@ export function createHistoryWriter(self: Self, store: Pick<Store, 'writeHistory
   return {
     add(event) {
       const changed = applyEvent(records.get(event.epoch), event, self, clock);
-      if (!changed) return;
-      records.set(event.epoch, changed);
+      if (changed) records.set(event.epoch, changed);
+      else if (event.kind === 'ended' && !records.has(event.epoch)) adopted.set(event.epoch, endOf(event, clock));
+      else return;
       dirty.add(event.epoch);
       kick();
     },
@@ -66,7 +80,7 @@ export function createHistoryWriter(self: Self, store: Pick<Store, 'writeHistory
 
 type Entry = {readonly record: EpochRecord; readonly detectedAt: number};
 
-/** @returns undefined for an epoch that an earlier instance claimed: its record is that instance's. */
+/** @returns undefined for an epoch that an earlier instance claimed, and where nothing changes. */
 function applyEvent(entry: Entry | undefined, event: HistoryEvent, self: Self, clock: Clock): Entry | undefined {
   if (event.kind === 'claimed') {
     const from = parseLockName(event.from);
@@ -87,11 +101,16 @@ function applyEvent(entry: Entry | undefined, event: HistoryEvent, self: Self, c
   if (!entry) return undefined;
   const {record, detectedAt} = entry;
   if (event.kind === 'ended') {
-    return {detectedAt, record: {...record, ended: {wallMs: Math.round(clock.wallMs()), because: event.because}}};
+    return {detectedAt, record: {...record, ended: endOf(event, clock)}};
   }
   if (record.phasesMs[event.kind] !== null) return undefined;
   return {detectedAt, record: {...record, phasesMs: {...record.phasesMs, [event.kind]: Math.round(event.at - detectedAt)}}};
 }
+
+const endOf = (event: HistoryEvent & {kind: 'ended'}, clock: Clock): EpochRecord['ended'] => ({
+  wallMs: Math.round(clock.wallMs()),
+  because: event.because,
+});
 
 const NEW_STORE = 'the store was new, and one lease timeout was over';
 

@@ -13,8 +13,8 @@ export interface Mailbox {
   readonly port: Omit<AgentPort, 'status' | 'subscribe'>;
   /** The machine has taken a step: requests that wait for an outcome look at it. */
   turned(state: AgentState): void;
-  /** What a reloaded configuration says now. */
-  configure(settings: Settings): void;
+  /** What has changed with a reloaded configuration; the rest stays as it was set since. */
+  configure(changed: Partial<Settings>): void;
   end(because: string, keepService: boolean): void;
 }
 
@@ -35,7 +35,7 @@ export function createMailbox(parts: MailboxParts): Mailbox {
   const end = (because: string, keepService: boolean): void => input({type: 'end', keepService, because});
   return {
     turned: (s) => [...waiting].forEach((look) => look(s)),
-    configure: (settings) => input({type: 'settings', settings}),
+    configure: (changed) => input({type: 'settings', settings: {...state().settings, ...changed}}),
     end,
     port: {
       setMode: (mode) => setMode(parts, until, mode),

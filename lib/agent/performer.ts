@@ -12,6 +12,8 @@ export interface PerformerParts {
   readonly state: () => AgentState;
   readonly input: (input: AgentInput) => void;
   readonly exit: (effect: AgentEffect & {type: 'exit'}) => void;
+  /** Counts the guardians: what belongs to an earlier one ends. */
+  readonly guardians: {count: number};
 }
 
 /** One at a time, in the order in which the machine gave them. */
@@ -108,14 +110,16 @@ async function call<T>(
   parts.input(answer(reply, {askedAt, answeredAt: clock.now()}));
 }
 
-async function killGuardian({ports, input}: PerformerParts, because: string): Promise<void> {
+async function killGuardian({ports, input, guardians}: PerformerParts, because: string): Promise<void> {
+  guardians.count++;
   const {proven} = await ports.guardian.kill();
   input({type: 'guardianGone', proven, because});
 }
 
 async function openGuardian(parts: PerformerParts): Promise<void> {
   const {guardian, readiness} = parts.ports;
-  const {input, state} = parts;
+  const {input, state, guardians} = parts;
+  const own = ++guardians.count;
   const adopted = await guardian.open({
     closed: (because) => input({type: 'guardianLost', because}),
     report(report: GuardianReport) {
@@ -126,20 +130,22 @@ async function openGuardian(parts: PerformerParts): Promise<void> {
   });
   const watch = (started: number): void =>
     readiness.start(started, (ok, because) => input({type: 'checked', run: started, ok, because}));
+  // It may have died, and been told lost, while its record was being written.
+  if (guardians.count !== own) return;
   input({type: 'guardianReady', adopted});
   if (adopted?.run !== undefined) watch(adopted.run);
-  if (!state().ended) void checkPassive(parts);
+  if (!state().ended) await checkPassive(parts, own);
 }
 
 /**
  * A standby whose passive form fails is not eligible; it is asked again and again while nothing active runs. After the death of a
  * guardian its success is the proof that nothing does. Ends when the guardian does; the next one begins anew.
  */
-async function checkPassive(parts: PerformerParts): Promise<void> {
+async function checkPassive(parts: PerformerParts, guardian: number): Promise<void> {
   const everyMs = parts.facts.passiveIntervalMs;
   if (everyMs === undefined) return;
   const {state, input} = parts;
-  while (!state().ended && state().link.kind === 'connected') {
+  while (!state().ended && parts.guardians.count === guardian) {
     const {lease, service} = state();
     if ((lease.kind === 'none' && service.kind === 'down') || service.kind === 'unproven') {
       const {ok, because} = await parts.ports.guardian.checkPassive();

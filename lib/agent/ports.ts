@@ -29,6 +29,8 @@ export interface GuardianListener {
 export interface GuardianPort {
   /** Takes over the living guardian of an earlier agent the first time, if there is one; otherwise spawns one. What is to be proven later is durable when it resolves. */
   open(listener: GuardianListener): Promise<Adopted | undefined>;
+  /** Whether it was taken over and runs with another setup than this agent's: it is to be replaced as soon as nothing runs. */
+  outdated(): boolean;
   send(order: GuardianOrder): void;
   /** Kills it and what it runs, and resolves when both are seen gone; `proven` is false where only the passive form can tell. */
   kill(): Promise<{readonly proven: boolean; readonly because: string}>;

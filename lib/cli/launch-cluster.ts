@@ -1,25 +1,30 @@
 // A node joins its cluster: what the earlier instance left, which store, and the agent that takes part.
 import {createAgent, type Agent} from '../agent/agent.ts';
-import {lookAtEarlier, parseKept, type Earlier, type KeptGuardian} from '../agent/earlier.ts';
 import {createGuardianPort} from '../agent/guardian-port.ts';
+import {formatKept, keep} from '../agent/kept-guardians.ts';
+import type {KnownStore} from '../agent/local-state.ts';
 import {openOurStore} from '../agent/open-store.ts';
 import type {GuardianPort, Readiness} from '../agent/ports.ts';
 import type {Switchboard} from '../agent/switchboard.ts';
 import {createHintChannel} from '../client/hint-channel.ts';
 import type {Config} from '../config/config.ts';
-import {reasonOf} from '../errors.ts';
-import {killGuardian, type GuardianRecord} from '../guardian/record.ts';
+import type {Key} from '../config/options.ts';
+import {HaError, reasonOf} from '../errors.ts';
+import type {GuardianRecord} from '../guardian/record.ts';
+import type {Settings} from '../protocol/agent-state.ts';
+import {parseLockName} from '../protocol/lock-name.ts';
 import {epoch, type Epoch} from '../protocol/words.ts';
 import type {Store} from '../store/contract.ts';
 import {createReadiness} from '../service/checks.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
 import type {Workbench} from './launch-bench.ts';
+import {settleEarlier, type EarlierInstances} from './launch-earlier.ts';
 import {guardianSetup, settingsOf} from './launch-service.ts';
 
 export interface ClusterNode {
   readonly agent: Agent;
-  /** What may change while the node runs. */
-  configure(config: Config): void;
+  /** Takes over what has changed; what was set over HTTP since stays where the configuration did not change. */
+  configure(config: Config, changed: ReadonlySet<Key>): void;
 }
 
 /** @returns undefined if the node was told to end before it found its store. */
@@ -27,8 +32,8 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   const {config, state, log, leaving} = bench;
   const persistenceDir = config.persistenceDir ?? '';
   const knownBefore = await state.knownStore();
-  const kept = parseKept(await state.guardian());
-  const earlier = await settleEarlier(bench, kept);
+  const earlier = await settleEarlier(bench, (because) => board.waiting(because));
+  if (!earlier) return undefined;
   const store = await openOurStore(
     {
       persistenceDir,
@@ -43,41 +48,77 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
     leaving.signal,
   );
   if (!store) return undefined;
+  if (knownBefore && knownBefore.storeId !== store.storeId) await refuseSmallerEpoch(bench, store, knownBefore);
   const known = knownBefore?.epoch ?? epoch(0);
   await state.adoptStore({storeId: store.storeId, epoch: known});
   const readiness = createReadiness(config.health);
-  const agent = buildAgent(bench, store, {known, earlier, kept, readiness});
+  const agent = buildAgent(bench, store, {known, earlier, readiness});
   board.connect(agent.port);
   agent.start();
-  prove(agent, earlier, kept);
+  prove(agent, earlier);
   return {
     agent,
-    configure(next) {
+    configure(next, changed) {
       readiness.configure(next.health);
-      agent.mailbox.configure(settingsOf(next));
-      if (next.http.uri !== undefined) agent.input({type: 'uri', uri: next.http.uri});
+      agent.mailbox.configure(changedSettings(next, changed));
+      if (changed.has('uri') && next.http.uri !== undefined) agent.input({type: 'uri', uri: next.http.uri});
     },
   };
 }
 
+/** Mode and priority may have been set over HTTP: only a change of their own key overrides that. */
+function changedSettings(config: Config, changed: ReadonlySet<Key>): Partial<Settings> {
+  const {mode, priority, ...rest} = settingsOf(config);
+  return {...rest, ...(changed.has('highAvailability') && {mode}), ...(changed.has('priority') && {priority})};
+}
+
+/** The operator has accepted this store in the place of the one we knew, and did not know how far that one had come. @throws HaError store.notOurs */
+async function refuseSmallerEpoch({config, state}: Workbench, store: Store, known: KnownStore): Promise<void> {
+  const listing = await store.list(true);
+  const names = listing.kind === 'names' ? listing.names.flatMap((name) => parseLockName(name) ?? []) : [];
+  const [name] = names;
+  if (names.length !== 1 || !name || name.epoch >= known.epoch) return;
+  const dir = config.persistenceDir ?? '';
+  throw new HaError(
+    'store.notOurs',
+    {dir, known: known.storeId, found: store.storeId},
+    {
+      message:
+        `the store ${store.storeId} was accepted in the place of ${known.storeId} and has come to epoch ${name.epoch}, ` +
+        `but this node has known epoch ${known.epoch} (${state.dir})`,
+      hint: 'stop every node, and say "ha-agent accept" again on this node, so that the epochs go on above the one it knows',
+    },
+  );
+}
+
 interface Given {
   readonly known: Epoch;
-  readonly earlier: Earlier;
-  readonly kept: KeptGuardian | undefined;
+  readonly earlier: EarlierInstances;
   readonly readiness: Readiness;
 }
 
-function buildAgent(bench: Workbench, store: Store, {known, earlier, kept, readiness}: Given): Agent {
+function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness}: Given): Agent {
   const {config, clock, prelude, instance, log, state} = bench;
   const paths = storePaths(config.persistenceDir ?? '', config.app);
   const setup = guardianSetup(config, prelude, lockDirOf(paths.root, store.storeId), bench);
-  const found = earlier.kind === 'guardian' ? earlier.record : undefined;
-  const remember = (record: GuardianRecord): Promise<void> => {
-    const obeyed = record.marker === kept?.record.marker ? kept.instances : [];
-    return state.setGuardian({instances: [...obeyed, instance], record});
-  };
-  const port = createGuardianPort({instanceId: instance, stateDir: state.dir, setup, earlier: found, remember, log});
-  const guardian: GuardianPort = {...port, checkPassive: () => provePassive(port, agent, earlier, kept)};
+  let {kept} = earlier;
+  const port = createGuardianPort({
+    instanceId: instance,
+    stateDir: state.dir,
+    setup,
+    earlier: earlier.living,
+    remember(record: GuardianRecord) {
+      kept = keep(kept, instance, record);
+      return state.setGuardian(formatKept(kept));
+    },
+    lost(proven) {
+      earlier.lost(proven);
+      prove(agent, earlier);
+    },
+    blocked: (because) => agent.input({type: 'fitness', ok: because === undefined, because: because ?? ''}),
+    log,
+  });
+  const guardian: GuardianPort = {...port, checkPassive: () => provePassive(port, agent, earlier)};
   const channel = createHintChannel({onHint: () => agent.port.hint(), signal: bench.leaving.signal});
   const settings = settingsOf(config);
   const hasService = config.service.kind !== 'none';
@@ -111,51 +152,16 @@ async function rememberEpoch({state, log}: Workbench, storeId: string, at: Epoch
   }
 }
 
-/** What a dead guardian could not take along is ended here, before anybody else may be elected. */
-async function settleEarlier(bench: Workbench, kept: KeptGuardian | undefined): Promise<Earlier> {
-  const found = lookAtEarlier(kept?.record);
-  logEarlier(bench, found);
-  if (found.kind !== 'left' || !kept) return found;
-  const result = await killGuardian(kept.record, true, LEFTOVERS_MS);
-  bench.log.warn(`processes that the earlier instance left were killed: ${result.because}`);
-  return lookAtEarlier(kept.record);
+function prove(agent: Agent, earlier: EarlierInstances): void {
+  for (const instanceId of earlier.proven()) agent.input({type: 'proof', proof: {kind: 'local', instanceId}});
 }
 
-/** How long processes that an earlier instance left may take to die of SIGKILL, ms. */
-const LEFTOVERS_MS = 10_000;
-
-function prove(agent: Agent, earlier: Earlier, kept: KeptGuardian | undefined): void {
-  if (earlier.kind !== 'proven' || !kept) return;
-  for (const instanceId of kept.instances) agent.input({type: 'proof', proof: {kind: 'local', instanceId}});
-}
-
-/** For `ensure`, the success of the passive form is the proof that the earlier instance's service does not run. */
-async function provePassive(
-  port: GuardianPort,
-  agent: Agent,
-  earlier: Earlier,
-  kept: KeptGuardian | undefined,
-): ReturnType<GuardianPort['checkPassive']> {
+/** For `ensure`, the success of the passive form is the proof that an earlier instance's service does not run. */
+async function provePassive(port: GuardianPort, agent: Agent, earlier: EarlierInstances): ReturnType<GuardianPort['checkPassive']> {
   const result = await port.checkPassive();
-  if (result.ok && earlier.kind === 'passive') prove(agent, {kind: 'proven', because: result.because}, kept);
+  if (!result.ok) return result;
+  const before = earlier.proven().length;
+  earlier.passive();
+  if (earlier.proven().length > before) prove(agent, earlier);
   return result;
-}
-
-function logEarlier({log}: Workbench, earlier: Earlier): void {
-  switch (earlier.kind) {
-    case 'nothing':
-      return log.debug('no local proof about an earlier instance', {because: earlier.because});
-    case 'guardian':
-      return log.info('the guardian of an earlier agent lives', {pid: earlier.record.guardian.pid});
-    case 'proven':
-      return log.info('the earlier instance on this host is proven dead', {because: earlier.because});
-    case 'passive':
-      return log.info('the earlier instance on this host is dead; its service is asked for with the passive form');
-    case 'left':
-      return log.warn('processes of the earlier instance are left: this node waits like any other', {
-        pids: earlier.pids.join(' '),
-      });
-    default:
-      return earlier satisfies never;
-  }
 }

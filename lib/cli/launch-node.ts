@@ -14,6 +14,7 @@ import {createSwitchboard} from '../agent/switchboard.ts';
 import {describeChange} from '../config/changes.ts';
 import type {Config} from '../config/config.ts';
 import {watchConfig, type ConfigWatch, type ReloadReport} from '../config/watch.ts';
+import type {Key} from '../config/options.ts';
 import {describeError, describeProblem, exitStatus, HaError} from '../errors.ts';
 import {bootNow} from '../guardian/clock.ts';
 import {probeContainment} from '../guardian/containment-probe.ts';
@@ -91,8 +92,14 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
   closers.push(() => http.close());
   prelude.uri = http.uri;
   await state.setUrl(http.url);
-  const watch = await watchConfiguration(bench, load, (next) => {
-    joined.node?.configure(next);
+  const changed = new Set<Key>();
+  let latest = config;
+  const watch = await watchConfiguration(bench, load, (next, keys) => {
+    latest = next;
+    for (const key of keys) changed.add(key);
+    // What changes before there is a node is taken over when there is.
+    if (!joined.node) return;
+    joined.node.configure(next, new Set(keys));
   });
   listenToSignals(bench, end, async () => {
     await watch.reload();
@@ -102,6 +109,7 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
   const node = await joinCluster(bench, board);
   if (!node) return {code: 0, because: String(leaving.signal.reason)};
   joined.node = node;
+  if (changed.size > 0) node.configure(latest, changed);
   if (leaving.signal.aborted) node.agent.mailbox.end(String(leaving.signal.reason), false);
   return node.agent.ended;
 }
@@ -110,8 +118,16 @@ async function runAlone(bench: Workbench): Promise<Ending> {
   const {config, prelude, clock, log, state, instance, closers} = bench;
   await refuseLiveStore(config);
   const setup = guardianSetup(config, prelude, undefined, bench);
-  const remember = (): Promise<void> => Promise.resolve();
-  const guardian = createGuardianPort({instanceId: instance, stateDir: state.dir, setup, earlier: undefined, remember, log});
+  const guardian = createGuardianPort({
+    instanceId: instance,
+    stateDir: state.dir,
+    setup,
+    earlier: undefined,
+    remember: () => Promise.resolve(),
+    lost: () => undefined,
+    blocked: () => undefined,
+    log,
+  });
   const node = new AloneNode({config, prelude, clock, guardian, readiness: createReadiness(config.health), log});
   const http = await serveHttp(config, node.port, log);
   closers.push(() => http.close());
@@ -136,7 +152,7 @@ async function announce({config, containment}: Workbench, url: string): Promise<
 async function watchConfiguration(
   bench: Workbench,
   load: () => Promise<Config>,
-  apply: (config: Config) => void,
+  apply: (config: Config, changed: readonly Key[]) => void,
 ): Promise<ConfigWatch> {
   const {log, config} = bench;
   const around = {env: process.env, cwd: process.cwd(), hostname: hostname(), uid: process.getuid?.() ?? 0};
@@ -144,7 +160,10 @@ async function watchConfiguration(
     reportReload(log, found);
     if (found.kind !== 'changed') return;
     log.setLevel(found.config.log.level);
-    apply(found.config);
+    apply(
+      found.config,
+      found.changes.applied.map((change) => change.key),
+    );
   };
   const watch = await watchConfig(config, {load, around, report});
   bench.closers.push(() => watch.close());

@@ -3,7 +3,7 @@ import type {Config} from '../config/config.ts';
 import {HaError} from '../errors.ts';
 import {storePaths} from '../store/paths.ts';
 import {readIdentity} from '../store/identity.ts';
-import {changesDuring, lockNames, longestLease, outlasting} from '../store/watch.ts';
+import {changesDuring, lockNames, longestOwned, outlasting} from '../store/watch.ts';
 import {lookTwice} from './cluster-view.ts';
 import {watchOf} from './command.ts';
 
@@ -20,7 +20,7 @@ export async function refuseLiveStore(config: Config): Promise<void> {
   // Heartbeats may be missing where a lease is held all the same.
   const look = async (): Promise<Map<string, string>> =>
     new Map([['lock', (await lockNames(paths, identity.storeId)).join('/')]]);
-  const leaseTimeoutMs = longestLease(await lockNames(paths, identity.storeId));
+  const leaseTimeoutMs = longestOwned(await lockNames(paths, identity.storeId));
   if (leaseTimeoutMs === 0) return;
   const changed = await changesDuring(look, outlasting(watchOf(config), leaseTimeoutMs));
   if (changed.size > 0) throw refused(`the lease in the store at ${paths.root} is held and being renewed`);

@@ -4,4 +4,8 @@
 /** One thread for each lane of the store, which may all hang at once, and some for everything else. */
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
-void import('./program.ts').then(({main}) => main(process.argv.slice(2)));
+void import('./crash.ts').then(async ({endOnCrash}) => {
+  endOnCrash();
+  const {main} = await import('./program.ts');
+  await main(process.argv.slice(2));
+});

@@ -1,4 +1,5 @@
 // stop: ends the local agent cleanly, and waits until it is gone.
+import {parseKept} from '../agent/kept-guardians.ts';
 import {readLocalState} from '../agent/local-state.ts';
 import {HaError} from '../errors.ts';
 import {isAlive, signal} from '../guardian/proc.ts';
@@ -21,6 +22,8 @@ export const commands: readonly Command[] = [
 ];
 
 const LOOK_MS = 50;
+/** How long a dismissed guardian may take to end, ms. */
+const GUARDIAN_END_MS = 1_500;
 
 async function stop(call: Call): Promise<void> {
   const config = await configOf(call);
@@ -41,9 +44,19 @@ async function stop(call: Call): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-  print(
-    call,
-    {stopped: true, pid: agent.pid},
-    `stopped process ${agent.pid}${keep ? '; its service is kept for the next launch' : ''}`,
-  );
+  if (!keep) return print(call, {stopped: true, pid: agent.pid}, `stopped process ${agent.pid}`);
+  const kept = await keepsService(config.stateDir);
+  const what = kept ? 'its service is kept for the next launch' : 'it ran no service that could be kept';
+  print(call, {stopped: true, pid: agent.pid, kept}, `stopped process ${agent.pid}; ${what}`);
+}
+
+/** A guardian that has nothing to keep ends with its agent. */
+async function keepsService(stateDir: string): Promise<boolean> {
+  const [newest] = parseKept(await readLocalState(stateDir).guardian());
+  if (!newest) return false;
+  for (let waitedMs = 0; waitedMs < GUARDIAN_END_MS; waitedMs += LOOK_MS) {
+    if (!isAlive(newest.record.guardian)) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return true;
 }

@@ -9,6 +9,8 @@ import type {Run, RunContext, RunEvents} from './run.ts';
 
 /** How often it is looked whether processes are left, ms. */
 const LOOK_MS = 20;
+/** How often it is noted that processes may not be signalled, ms. */
+const NOTE_EVERY_MS = 10_000;
 
 export function startExec(
   context: RunContext,
@@ -41,8 +43,8 @@ class ExecRun implements Run {
   private phase: 'running' | 'ending' | 'killing' | 'gone' = 'running';
   private launcherEnded = false;
   private looking: NodeJS.Timeout | undefined;
-  /** Processes that may not be signalled, as they were noted last. */
-  private refused = '';
+  /** When it was last noted that processes may not be signalled, ms of the steady clock. */
+  private notedAt = -Infinity;
 
   constructor(child: ChildProcess, kind: Containment['kind'], context: RunContext, events: RunEvents) {
     this.child = child;
@@ -138,9 +140,8 @@ class ExecRun implements Run {
   }
 
   private noteRefused(pids: readonly number[]): void {
-    const text = pids.join(' ');
-    if (text !== '' && text !== this.refused)
-      this.note(`processes of another user may not be signalled: ${text}; nothing is released before they have ended`);
-    this.refused = text;
+    if (pids.length === 0 || performance.now() - this.notedAt < NOTE_EVERY_MS) return;
+    this.notedAt = performance.now();
+    this.note(`processes of another user may not be signalled: ${pids.join(' ')}; nothing is released before they have ended`);
   }
 }

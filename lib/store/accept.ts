@@ -12,7 +12,7 @@ import {readIdentity, requireIdentity, unreachable} from './identity.ts';
 import {isStoreId, parseHistoryFile, parseLockDir, retiredDirOf, type StorePaths} from './paths.ts';
 import {formatStoreRecord} from './records.ts';
 import {random8, replaceFile, syncDir} from './small-file.ts';
-import {changesDuring, longestLease, nodeSigns, outlasting, slowestBeat, type Watch} from './watch.ts';
+import {changesDuring, longestLease, longestOwned, nodeSigns, outlasting, slowestBeat, type Watch} from './watch.ts';
 
 export interface AcceptOptions {
   /** T of the first lock name, ms, unless an earlier name had a larger one: everybody waits that long before the first claim. 1 s to 24 h. */
@@ -114,7 +114,7 @@ async function requireSilence(paths: StorePaths, io: BlockIo, watch: Watch): Pro
     return signs;
   };
   const lockNames = [...(await look()).values()].flatMap((sign) => sign.split('/'));
-  const changed = await changesDuring(look, outlasting(watch, longestLease(lockNames), await slowestBeat(io, paths)));
+  const changed = await changesDuring(look, outlasting(watch, longestOwned(lockNames), await slowestBeat(io, paths)));
   if (changed.size > 0) throw refused(`not every node is stopped: there are changes by ${[...changed].sort().join(', ')}`);
 }
 

@@ -94,7 +94,7 @@ export async function requireSilentOwner(paths: StorePaths, owner: NodeId, watch
     );
   }
   const look = async (): Promise<Map<string, string>> => new Map([['lock', (await lockNames(paths, storeId)).join('/')]]);
-  if ((await changesDuring(look, outlasting(watch, name.leaseTimeoutMs))).size > 0) {
+  if ((await changesDuring(look, outlasting(watch, name.leaseTimeoutMs), true)).size > 0) {
     const reason = `${owner} is alive: it renewed the lease, or somebody else took it, while we looked`;
     throw new HaError(
       'cluster.refused',

@@ -31,6 +31,8 @@ export interface Store {
   removeHeartbeat(node: NodeId): Promise<void>;
   /** Adds to the history of an epoch; called one at a time, and again until it resolves. @throws HaError */
   writeHistory(record: EpochRecord): Promise<void>;
+  /** @returns what the history says of an epoch; undefined if nothing that can be read. @throws HaError */
+  readEpoch(epoch: number): Promise<EpochRecord | undefined>;
 }
 
 /** What a reading of heartbeats gave. */

@@ -13,7 +13,7 @@ import type {BlockIo, OpenFile} from './direct-io.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {Faults, type Report} from './faults.ts';
 import {heartbeatIo, readHeartbeat, readNodes, strangePath, strangeReason, whyNot, type FoundHeartbeat} from './heartbeats.ts';
-import {writeEpochRecord} from './history.ts';
+import {readEpochRecord, writeEpochRecord} from './history.ts';
 import {requireIdentity, unreachable} from './identity.ts';
 import {linkFault} from './links.ts';
 import {listLockDir} from './lock-dir.ts';
@@ -172,6 +172,10 @@ class DirectoryStore implements Store {
 
   async writeHistory(record: EpochRecord): Promise<void> {
     await writeEpochRecord(this.#paths, record);
+  }
+
+  async readEpoch(at: number): Promise<EpochRecord | undefined> {
+    return readEpochRecord(this.#paths, at);
   }
 
   #unwritten(path: string, reason: string): {ok: false; reason: string; found: undefined} {

@@ -32,6 +32,16 @@ export async function writeEpochRecord(paths: StorePaths, record: EpochRecord): 
   }
 }
 
+/** @returns undefined if there is no record, or none that can be understood. @throws HaError store.unreachable. */
+export async function readEpochRecord(paths: StorePaths, epoch: number): Promise<EpochRecord | undefined> {
+  const path = historyFile(paths, epoch);
+  await refuseLink(paths);
+  const file = await readSmallFile(path);
+  if (file.kind === 'failed') throw unreachable(path, file.reason);
+  const parsed = file.kind === 'text' ? parseEpochRecord(file.text, epoch) : undefined;
+  return parsed?.kind === 'record' ? parsed.record : undefined;
+}
+
 /** Reads every epoch's record; a bad one is a fault and hides no other. @throws HaError store.unreachable. */
 export async function readHistory(paths: StorePaths): Promise<History> {
   await refuseLink(paths);

@@ -1,7 +1,7 @@
 // Whether anybody is still there: only change says so, and only on this process's own clock.
 import {setTimeout as sleep} from 'node:timers/promises';
 import {HaError} from '../errors.ts';
-import {parseLockName} from '../protocol/lock-name.ts';
+import {parseLockName, type HeldName} from '../protocol/lock-name.ts';
 import type {NodeId} from '../protocol/words.ts';
 import type {BlockIo} from './direct-io.ts';
 import {readNodes} from './heartbeats.ts';
@@ -18,11 +18,15 @@ export interface Watch {
 /** One look: a value per thing that a living node changes. */
 export type Look = () => Promise<ReadonlyMap<string, string>>;
 
-/** @returns the things whose value changed, came or went at least once. @throws what `look` throws. */
-export async function changesDuring(look: Look, watch: Watch): Promise<ReadonlySet<string>> {
+/**
+ * @param enough whether one change says it all: then nothing more is waited for.
+ * @returns the things whose value changed, came or went at least once.
+ * @throws what `look` throws.
+ */
+export async function changesDuring(look: Look, watch: Watch, enough = false): Promise<ReadonlySet<string>> {
   const changed = new Set<string>();
   let before = await look();
-  for (let looks = 0; looks < watch.times; looks++) {
+  for (let looks = 0; looks < watch.times && !(enough && changed.size > 0); looks++) {
     await sleep(watch.intervalMs);
     const now = await look();
     for (const key of new Set([...before.keys(), ...now.keys()])) if (before.get(key) !== now.get(key)) changed.add(key);
@@ -44,10 +48,15 @@ export function outlasting(watch: Watch, leaseTimeoutMs: number, heartbeatInterv
 const BEATS = 2.5;
 
 /** @returns the largest T in these names of a lock directory, ms; 0 if none holds one. */
-export const longestLease = (names: Iterable<string>): number =>
-  [...names].reduce((longest, text) => {
+export const longestLease = (names: readonly string[]): number => longest(names, () => true);
+
+/** The same of the names that have an owner, who could be renewing them. */
+export const longestOwned = (names: readonly string[]): number => longest(names, (name) => name.writer !== undefined);
+
+const longest = (names: readonly string[], counts: (name: HeldName) => boolean): number =>
+  names.reduce((ms, text) => {
     const name = parseLockName(text);
-    return name?.kind === 'held' ? Math.max(longest, name.leaseTimeoutMs) : longest;
+    return name?.kind === 'held' && counts(name) ? Math.max(ms, name.leaseTimeoutMs) : ms;
   }, 0);
 
 /** @returns the largest heartbeat interval that the records tell, ms; 0 if none does. */

@@ -19,7 +19,10 @@ const CLAIMED = {
 } as const;
 
 /** A store whose history can be written only after `failures` tries. */
-function historyOnly(failures: number): {store: Pick<Store, 'writeHistory'>; written: EpochRecord[]} {
+function historyOnly(
+  failures: number,
+  there?: EpochRecord,
+): {store: Pick<Store, 'writeHistory' | 'readEpoch'>; written: EpochRecord[]} {
   const written: EpochRecord[] = [];
   let left = failures;
   const store = {
@@ -27,6 +30,7 @@ function historyOnly(failures: number): {store: Pick<Store, 'writeHistory'>; wri
       if (left-- > 0) throw new Error('no space left on device');
       await Promise.resolve(written.push(record));
     },
+    readEpoch: (at: number) => Promise.resolve(there?.epoch === at ? there : undefined),
   };
   return {store, written};
 }
@@ -68,11 +72,29 @@ describe('the history writer', () => {
     expect(written).to.deep.equal([]);
   });
 
-  it('says nothing of an epoch that another instance claimed', async () => {
-    const {store, written} = historyOnly(0);
-    const history = createHistoryWriter(SELF, store, clock, quiet);
-    history.add({kind: 'ended', epoch: epoch(3), at: monoMs(1), because: 'x'});
-    await history.settle(10);
-    expect(written).to.deep.equal([]);
+  it('adds to an epoch that an earlier instance claimed how it ended, and nothing to one of another node', async () => {
+    const record: EpochRecord = {
+      format: 1,
+      epoch: 3,
+      to: {nodeId: 'n1', instanceId: '99999999'},
+      from: {nodeId: null, lockName: '0000000002.free.-.-.0'},
+      why: 'free',
+      because: 'nobody had held the lease',
+      claimedAtWallMs: 1,
+      phasesMs: {claimed: 1, started: 2, ready: 3},
+      ended: null,
+    };
+    for (const [there, expected] of [
+      [record, [{...record, ended: {wallMs: 1_000_000, because: 'x'}}]],
+      [{...record, to: {...record.to, nodeId: 'n2'}}, []],
+      [undefined, []],
+    ] as const) {
+      const {store, written} = historyOnly(0, there);
+      const history = createHistoryWriter(SELF, store, clock, quiet);
+      history.add({kind: 'ready', epoch: epoch(3), at: monoMs(1)});
+      history.add({kind: 'ended', epoch: epoch(3), at: monoMs(1), because: 'x'});
+      await history.settle(1_000);
+      expect(written).to.deep.equal(expected);
+    }
   });
 });

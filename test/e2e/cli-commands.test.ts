@@ -126,6 +126,7 @@ describe('the command line', () => {
         expect(stdout)
           .to.contain('epoch 2 is free')
           .and.to.match(/^n1 +TERMINATED +2 /m);
+        expect((await runner(cluster)('clear')).stdout).to.equal('removed the records of n1\n');
       });
     },
 

@@ -15,7 +15,7 @@ describe('the word of an operator', () => {
   together({
     'promote is refused while the owner renews; when it is dead its target is master at once, and the history says why':
       async () => {
-        const leaseTimeout = '10m';
+        const leaseTimeout = '12s';
         await withCluster({nodes: ['n1', 'n2', 'n3'], timings: {leaseTimeout}}, async (cluster) => {
           await cluster.init();
           await cluster.launch('n1');
@@ -34,7 +34,7 @@ describe('the word of an operator', () => {
           expect(other.stderr).to.contain('n2 does not own the present epoch');
           expect(await cluster.master()).to.equal(cluster.node('n1'));
 
-          // The whole host is gone: the silence would last ten minutes. n2 would be the next in the order of elections.
+          // The whole host is gone: the silence would last twelve seconds. n2 would be the next in the order of elections.
           await cluster.node('n1').kill('agent', 'guardian');
           const done = await promote('n3', '--iHaveFenced', 'n1', '--json');
           expect(done.stderr).to.equal('');

@@ -41,7 +41,7 @@ describe('npm start', function () {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
       await ended;
     }
-    for (const pid of ours(directory)) process.kill(pid, 'SIGKILL');
+    for (const pid of [...scriptsOf(directory), ...ours(directory)]) process.kill(pid, 'SIGKILL');
     await removeTempDir(directory);
   });
 
@@ -112,6 +112,18 @@ describe('npm start', function () {
     await eventually(() => ours(directory).length >= 1, LIMIT_MS, 'an agent has been started');
     first.child.kill('SIGINT');
     expect(await first.ended).to.equal(0);
+    expect(ours(directory).map(commandLine)).to.deep.equal([]);
+  });
+
+  it('ends with npm, which does not pass SIGTERM on', async () => {
+    const words = [process.execPath, SCRIPT, '--directory', directory];
+    const npm = spawn('sh', ['-c', '"$@" & wait', 'sh', ...words], {
+      stdio: 'ignore',
+      env: {...process.env, npm_lifecycle_event: 'start'},
+    });
+    await eventually(() => ours(directory).length >= 3, LIMIT_MS, 'agents have been started');
+    npm.kill('SIGTERM');
+    await eventually(() => scriptsOf(directory).length === 0, LIMIT_MS, 'it has ended');
     expect(ours(directory).map(commandLine)).to.deep.equal([]);
   });
 
@@ -223,6 +235,12 @@ function ours(directory: string): number[] {
     )
     .map(({pid}) => pid);
 }
+
+/** Every `npm start` with this directory. */
+const scriptsOf = (directory: string): number[] =>
+  allProcesses()
+    .filter(({pid}) => mentions(pid, `${SCRIPT}\0--directory\0${directory}\0`))
+    .map(({pid}) => pid);
 
 const isScript = (pid: number): boolean => mentions(pid, `${SCRIPT}\0--directory`);
 

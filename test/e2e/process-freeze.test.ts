@@ -64,7 +64,7 @@ describe('a process that is frozen', () => {
   });
 
   it('as agent and guardian of a standby: it is shown as FAILED, the master serves on, and the thawed one follows again', async () => {
-    await withCluster(TWO, async (cluster) => {
+    await withCluster({...TWO, timings: {leaseTimeout: '4s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const before = await master.served();
       other.freeze('agent', 'guardian');
@@ -85,7 +85,7 @@ describe('a process that is frozen', () => {
   });
 
   it('as an agent that is launched once more: the second start is refused with 3 and leaves the frozen one alone', async () => {
-    await withCluster({nodes: ['n1']}, async (cluster) => {
+    await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const master = await cluster.up();
       const [service] = master.servicePids;
       const {agent} = master.current;

@@ -59,7 +59,7 @@ describe('kill -9', () => {
   });
 
   it('of a standby disturbs nobody, and it comes back as a standby', async () => {
-    await withCluster(TWO, async (cluster) => {
+    await withCluster({...TWO, timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const before = await master.served();
       await other.kill('agent', 'guardian');

@@ -56,7 +56,7 @@ describe('an agent that is told to end', () => {
   });
 
   it('by a second SIGINT dies at once, and its guardian stops the service and releases the lock', async () => {
-    const slow = {service: witness('--ignore-term'), timings: {stopTimeout: '4s', leaseTimeout: '60s'}};
+    const slow = {service: witness('--ignore-term'), timings: {stopTimeout: '2500ms', leaseTimeout: '60s'}};
     await withCluster({nodes: ['n1'], ...slow}, async (cluster) => {
       const master = await cluster.up();
       const {guardian} = master;
@@ -70,7 +70,7 @@ describe('an agent that is told to end', () => {
   });
 
   it('by SIGHUP only reads its configuration again; the pid file of one that was killed is replaced at the next start', async () => {
-    await withCluster({nodes: ['n1']}, async (cluster) => {
+    await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const master = await cluster.up();
       const before = await master.served();
       master.signal('SIGHUP', 'agent');

@@ -23,7 +23,7 @@ describe('the service of an agent that went', () => {
   });
 
   it('with --keepService and nobody who comes back is stopped before the lease ends, and released', async () => {
-    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '4s'}}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '3s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       await keepService(cluster, master);
       await cluster.untilMaster(other.id);

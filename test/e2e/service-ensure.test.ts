@@ -3,13 +3,14 @@ import fs from 'node:fs';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
 import {withCluster, type Cluster} from './support/cluster.ts';
+import {untilGone} from './support/processes.ts';
 import {ensuredWitness} from './support/witness.ts';
 
-const PAIR = {nodes: ['n1', 'n2'], service: ensuredWitness(), timings: {stopTimeout: '1s', leaseTimeout: '4s'}};
+const PAIR = {nodes: ['n1', 'n2'], service: ensuredWitness(), timings: {stopTimeout: '5s', leaseTimeout: '60s'}};
 
 describe('an ensure service', () => {
   it('is started (2), found running (0) and moved: the passive form runs here before the other begins', async () => {
-    await withCluster({...PAIR, timings: {stopTimeout: '5s', leaseTimeout: '60s'}}, async (cluster) => {
+    await withCluster(PAIR, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       expect(calls(cluster, other.id)).to.match(/^(passive passive \S+\n)+$/);
       const before = await master.served();
@@ -20,6 +21,7 @@ describe('an ensure service', () => {
         'it is not checked again',
       );
       expect(await master.served()).to.deep.equal(before);
+      expect(master.log(), 'what the active command complained of').not.to.contain('from=active');
       await master.kill('agent');
       await cluster.untilMaster(other.id, 40_000);
       expect(calls(cluster, master.id)).to.match(/passive passive 1\n$/);
@@ -56,15 +58,16 @@ describe('an ensure service', () => {
       await eventually(async () => (await cluster.node('n3').state()).eligible, 30_000, 'n3 is not eligible');
       await master.kill('agent');
       await cluster.untilMaster('n3');
-      fs.rmSync(`${cluster.logFile}.n2.passive`);
+      mend(cluster, 'n2', 'passive');
       await eventually(async () => (await n2.state()).eligible, 30_000, 'n2 does not become eligible again');
     });
   });
 
-  it('whose passive form fails when it is stopped: nothing is released, the silence is waited out', async () => {
-    await withCluster(PAIR, async (cluster) => {
+  it('whose passive form fails when it is stopped: nothing is released, the silence is waited out, and the guardian goes on trying', async () => {
+    await withCluster({...PAIR, timings: {stopTimeout: '3s', leaseTimeout: '6s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
-      order(cluster, 'n1', 'passive', 1);
+      const {guardian} = master;
+      order(cluster, master.id, 'passive', 1);
       await master.kill('agent');
       await cluster.untilMaster(other.id);
       await eventually(
@@ -72,11 +75,15 @@ describe('an ensure service', () => {
         20_000,
         'the lock was released without proof',
       );
+      expect(master.isRunning('guardian'), 'whether the guardian still sees to its service').to.equal(true);
+      mend(cluster, master.id, 'passive');
+      await untilGone(guardian, 'the guardian that can prove its service stopped at last');
+      expect(await cluster.master()).to.equal(other);
     });
   });
 
   it('outlives agent and guardian, and the passive form is the proof that lets its node claim again before the silence is over', async () => {
-    await withCluster({...PAIR, nodes: ['n1'], timings: {stopTimeout: '5s', leaseTimeout: '60s'}}, async (cluster) => {
+    await withCluster({...PAIR, nodes: ['n1']}, async (cluster) => {
       const master = await cluster.up();
       await master.kill('agent', 'guardian');
       expect(master.servicePids).to.have.length(1);
@@ -90,6 +97,11 @@ describe('an ensure service', () => {
 /** The command of this node shall fail with this status from now on. */
 function order(cluster: Cluster, id: string, role: 'active' | 'passive', status: number): void {
   fs.writeFileSync(`${cluster.logFile}.${id}.${role}`, String(status));
+}
+
+/** It shall do its work again. */
+function mend(cluster: Cluster, id: string, role: 'active' | 'passive'): void {
+  fs.rmSync(`${cluster.logFile}.${id}.${role}`);
 }
 
 const calls = (cluster: Cluster, id: string): string => fs.readFileSync(`${cluster.logFile}.${id}.calls`, 'utf8');

@@ -4,19 +4,25 @@ import {eventually} from '../support/eventually.ts';
 import {withCluster, type Cluster} from './support/cluster.ts';
 import {witness, type ServiceOf, type WitnessMode} from './support/witness.ts';
 
-const QUICK_TRIES = {attempts: 2, backoff: '100ms', coolDown: '5s'};
+const QUICK_TRIES = {attempts: 2, backoff: '100ms', coolDown: '3s'};
 
 describe('a service that never becomes ready', () => {
   it('is tried so often, then its node gives the lease away and sits out a cool-down, while another one serves', async () => {
     const service = onlyOn('n1', '--mute')({...QUICK_TRIES, startTimeout: '500ms'});
-    await withCluster({nodes: ['n1', 'n2'], service}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], service, timings: {leaseTimeout: '60s'}}, async (cluster) => {
       await launchBoth(cluster);
-      await cluster.untilMaster('n2');
       const n1 = cluster.node('n1');
-      const view = await n1.state();
+      const view = await eventually(
+        async () => {
+          const seen = await n1.state();
+          return seen.because.includes('cooling down') && seen;
+        },
+        45_000,
+        'n1 does not say that it cools down',
+      );
       expect(view.state).to.equal('STANDBY');
       expect(view.eligible, 'eligible while it cools down').to.equal(false);
-      expect(view.because).to.contain('cooling down');
+      await cluster.untilMaster('n2');
       expect(cluster.witnessed().runs.filter(({node}) => node === 'n1')).to.have.length(2);
       expect((await cluster.history())[0]?.ended?.because).to.contain('not ready in time');
       await eventually(async () => (await n1.state()).eligible, 45_000, 'n1 does not become eligible again');
@@ -28,7 +34,7 @@ describe('a service that never becomes ready', () => {
 describe('a service that crashes in a loop', () => {
   it('on one node: that node gives the lease away, and says why', async () => {
     const service = onlyOn('n1', '--crash=100')(QUICK_TRIES);
-    await withCluster({nodes: ['n1', 'n2'], service}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], service, timings: {leaseTimeout: '60s'}}, async (cluster) => {
       await launchBoth(cluster);
       const master = await cluster.untilMaster('n2');
       const before = await master.served();
@@ -41,8 +47,8 @@ describe('a service that crashes in a loop', () => {
   });
 
   it('on every node: each tries so often and no more before its cool-down is over', async () => {
-    const service = onlyOn(undefined, '--crash=50')({...QUICK_TRIES, coolDown: '3s'});
-    await withCluster({nodes: ['n1', 'n2'], service}, async (cluster) => {
+    const service = onlyOn(undefined, '--crash=50')(QUICK_TRIES);
+    await withCluster({nodes: ['n1', 'n2'], service, timings: {leaseTimeout: '60s'}}, async (cluster) => {
       await launchBoth(cluster);
       const runsOf = (id: string) => cluster.witnessed().runs.filter(({node}) => node === id);
       await eventually(

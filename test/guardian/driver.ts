@@ -65,8 +65,9 @@ export class Driver {
   }
 
   async spawnGuardian(stateDirectory: string, setup: SpawnOptions['setup'], instanceId = '0000000a'): Promise<GuardianRecord> {
+    const count = this.heard.filter((each) => each.what === 'spawned').length + 1;
     this.tell({do: 'spawn', stateDirectory, instanceId, setup});
-    const {value} = await this.hear('spawned');
+    const {value} = await this.hear('spawned', count);
     this.record = value as GuardianRecord;
     this.started.push(this.record.guardian);
     return this.record;

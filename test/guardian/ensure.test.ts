@@ -1,14 +1,17 @@
 // An `ensure` service in the hands of a real guardian: a command that makes it active, one that makes it passive.
 import {expect} from 'chai';
-import {writeFileSync} from 'node:fs';
+import {mkdirSync, readdirSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {probeContainment} from '../../lib/guardian/containment-probe.ts';
 import {isAlive, identityOf} from '../../lib/guardian/proc.ts';
+import {startEnsure} from '../../lib/guardian/ensure-run.ts';
+import type {GuardianRecord} from '../../lib/guardian/record.ts';
 import type {ServiceSpec} from '../../lib/guardian/wire.ts';
 import {epoch} from '../../lib/protocol/words.ts';
 import {eventually} from '../support/eventually.ts';
 import {useTempDir} from '../support/temp-dir.ts';
 import {Driver, fixture, setupFor, textOf} from './driver.ts';
+import {contextFor, eventsInto} from './run-support.ts';
 
 const ONE = epoch(1);
 
@@ -141,25 +144,87 @@ describe('an ensure service', () => {
     await eventually(() => driver.reports().some((each) => each.type === 'gone' && each.proven));
   });
 
-  it('not proven passive when its agent dies is not released', async () => {
-    const lockDirectory = dir();
-    say('0000000001.held.n1.0000000a.6000.17', '');
-    say('passive', 1);
-    await spawnFor({attempts: 1}, {lockDirectory});
-    await driver.startRun(1, 60_000);
-    driver.killGroup();
-    await eventually(() => !driver.guardianAlive());
-    expect(textOf(file('log'))).to.include('passive passive 1');
-    expect(identityOf(driver.record?.guardian.pid ?? 0)).to.equal(undefined);
-    writeFileSync(file('0000000001.held.n1.0000000a.6000.17'), 'still there', {flag: 'r+'});
+  describe('not proven passive when its agent dies', () => {
+    const HELD = '0000000001.held.n1.0000000a.6000.17';
+    let next: Driver;
+    beforeEach(() => (next = new Driver()));
+    afterEach(() => next.end());
+
+    async function loseAgent(leftMs: number): Promise<GuardianRecord> {
+      mkdirSync(file('lock'));
+      say(`lock/${HELD}`, '');
+      say('passive', 1);
+      await spawnFor({attempts: 1}, {lockDirectory: file('lock')});
+      // The first lease of all was attempt 1.
+      await driver.startRun(2, leftMs);
+      driver.killGroup();
+      await eventually(() => ran('passive') >= 5, 20_000, 'the passive form is tried again and again');
+      expect(driver.guardianAlive()).to.equal(true);
+      if (!driver.record) throw new Error('not spawned');
+      return driver.record;
+    }
+
+    async function knock(record: GuardianRecord, count: number): Promise<unknown> {
+      next.tell({do: 'connect', record, instanceId: '0000000b'});
+      return (await next.hear('connected', count)).value;
+    }
+
+    it('is not released, and no agent is let in, before its passive form has succeeded', async () => {
+      const record = await loseAgent(60_000);
+      expect(await knock(record, 1)).to.deep.equal({
+        kind: 'rejected',
+        because: 'the service is not proven stopped: its passive form is tried again and again',
+      });
+      expect(readdirSync(file('lock'))).to.deep.equal([HELD]);
+      say('passive', 0);
+      await eventually(() => !driver.guardianAlive(), 20_000, 'the guardian has released and ended');
+      expect(readdirSync(file('lock')).join()).to.match(/^0000000002\.free\.n1\.0000000a\.\d+$/);
+    });
+
+    it('is left to a new agent once its lease is over', async () => {
+      const record = await loseAgent(2_000);
+      for (let count = 1; driver.guardianAlive(); count += 1) await knock(record, count);
+      expect(readdirSync(file('lock'))).to.deep.equal([HELD]);
+      const tries = ran('passive');
+      next.tell({do: 'connect', record, instanceId: '0000000b'});
+      await eventually(() => next.heard.some((each) => (each.value as {kind?: string}).kind === 'gone'));
+      expect(ran('passive')).to.equal(tries);
+    });
+  });
+
+  it('is not made active by a guardian that was frozen beyond its deadline', async () => {
+    const events: string[] = [];
+    let inTime = true;
+    const service: ServiceSpec & {kind: 'ensure'} = {
+      kind: 'ensure',
+      active: [fixture('ensure.sh'), dir(), 'active'],
+      passive: [fixture('ensure.sh'), dir(), 'passive'],
+      launcher: [],
+      monitorIntervalMs: 20,
+      timeoutMs: 5_000,
+      attempts: 3,
+      backoffMs: 30,
+    };
+    const run = startEnsure(
+      contextFor(setupFor(service)),
+      service,
+      1,
+      eventsInto(events, () => inTime),
+      undefined,
+    );
+    await eventually(() => ran('active') >= 2);
+    inTime = false;
+    await eventually(() => events.at(-1) === 'may not');
+    const count = ran('active');
+    run.term();
+    await eventually(() => events.at(-1) === 'gone true');
+    expect(ran('active')).to.equal(count);
   });
 
   it('answers for the passive command of a standby', async () => {
     await spawnFor();
     driver.tell({do: 'passive'});
     expect((await driver.hear('passive')).value).to.deep.equal({
-      type: 'passive',
-      id: 1,
       ok: true,
       because: 'the passive command: exit status 0',
     });

@@ -1,6 +1,7 @@
 // Rules G, V and K of protocol.md, as far as they are the guardian's.
 import {expect} from 'chai';
 import {
+  mayRun,
   newGuardian,
   stepGuardian,
   type GuardianEffect,
@@ -59,6 +60,21 @@ describe('the guardian refuses to start (G)', () => {
   for (const [what, steps, word] of table) {
     it(what, () => {
       expect(last(steps)).to.deep.equal([word]);
+    });
+  }
+});
+
+describe('a run may begin to run (G)', () => {
+  const table: readonly (readonly [string, readonly At[], number, number, boolean])[] = [
+    ['just before it would have to be stopped', running, 1, 17_999, true],
+    ['not from then on, though nobody has looked at the clock yet', running, 1, 18_000, false],
+    ['not once the lease is given away', [...running, [3, deadline('now', 2)]], 1, 4, false],
+    ['not once it is being stopped', [...running, [3, order({type: 'stop', run: 1})]], 1, 4, false],
+    ['not for another run', running, 2, 4, false],
+  ];
+  for (const [what, steps, run, at, may] of table) {
+    it(what, () => {
+      expect(mayRun(play(steps).state, run, monoMs(at))).to.equal(may);
     });
   }
 });
@@ -128,8 +144,25 @@ describe('the guardian whose agent is gone (K)', () => {
     expect(last([...gone, [6_000, {type: 'runGone', run: 1, proven: true}]])).to.deep.equal(['gone', 'release']);
   });
 
-  it('releases nothing that is not proven gone', () => {
-    expect(last([...gone, [6_000, {type: 'runGone', run: 1, proven: false}]])).to.deep.equal(['gone', 'exit']);
+  const unproven: readonly At[] = [...gone, [6_000, {type: 'runGone', run: 1, proven: false}]];
+  const knock: GuardianInput = {type: 'connected', instanceId: B};
+
+  it('releases nothing that is not proven gone, stays, and releases once it is', () => {
+    expect(last(unproven)).to.deep.equal(['gone']);
+    expect(last([...unproven, [900_000, {type: 'tick'}]])).to.deep.equal([]);
+    expect(last([...unproven, [7_000, {type: 'runGone', run: 1, proven: true}]])).to.deep.equal(['gone', 'release']);
+  });
+
+  it('is not adopted while it is not proven, and leaves that to a new agent once the lease is over', () => {
+    expect(last([...unproven, [29_999, knock]])).to.deep.equal(['reject']);
+    expect(last([...unproven, [29_999, knock], [29_999, {type: 'runGone', run: 1, proven: true}]])).to.include('release');
+    expect(last([...unproven, [30_000, knock]])).to.deep.equal(['reject', 'exit']);
+    expect(play([...unproven, [30_000, knock]]).state.ended).to.equal(true);
+  });
+
+  it('whose agent lives stays beside its unproven service, whoever knocks', () => {
+    const living: readonly At[] = [...running, [3, order({type: 'stop', run: 1})], [4, {type: 'runGone', run: 1, proven: false}]];
+    expect(last([...living, [40_000, knock]])).to.deep.equal(['reject']);
   });
 
   it('releases for every instance that has fed it, with attempts above all it was told', () => {

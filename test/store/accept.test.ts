@@ -109,6 +109,22 @@ describe('Accepting a store', () => {
     expect(await store.list(false)).to.deep.equal({kind: 'names', names: [name]});
   });
 
+  it('waits for an owner that renews less often than the caller thinks, and keeps the largest T there ever was', async () => {
+    const {paths, store} = await tempStore();
+    let name = '0000000001.held.n1.3f9a1c22.2400.1';
+    await store.rename(FIRST_LOCK, name);
+    const renewing = setTimeout(() => {
+      const next = '0000000001.held.n1.3f9a1c22.2400.2';
+      void store.rename(name, next).then(() => (name = next));
+    }, 400);
+    // The caller's own watch would be over after 30 ms.
+    await expectFailure(acceptStore(paths, options), 'cluster.refused', store.storeId);
+    clearTimeout(renewing);
+    await acceptStore(paths, {...options, leaseTimeoutMs: 1_000});
+    const again = await openTemp(paths);
+    expect(await again.store.list(false)).to.deep.equal({kind: 'names', names: ['0000000002.held.-.-.2400.0']});
+  });
+
   it('is refused in a directory of something else, in a newer store, and where no epoch is left', async () => {
     const other = storePaths(await tempDir(), 'default');
     await mkdir(join(other.root, 'photos'), {recursive: true});

@@ -2,8 +2,8 @@
 import {mkdir, readdir, rename, rm, symlink, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {nodeId} from '../../lib/protocol/words.ts';
-import {pause, removeDead, resume, stateOwnerDead} from '../../lib/store/admin.ts';
+import {epoch, nodeId} from '../../lib/protocol/words.ts';
+import {pause, placeStatement, removeDead, requestSwitchover, resume, stateOwnerDead, withdrawWishes} from '../../lib/store/admin.ts';
 import {readHistory} from '../../lib/store/history.ts';
 import {readSnapshot} from '../../lib/store/snapshot.ts';
 import {
@@ -19,7 +19,7 @@ import {
 } from './temp-store.ts';
 
 const watch = {intervalMs: 20, times: 2};
-const HELD = '0000000003.held.n2.aaaaaaaa.30000.5';
+const HELD = '0000000003.held.n2.aaaaaaaa.1000.5';
 
 describe('The operator', () => {
   let temp: TempStore;
@@ -52,7 +52,7 @@ describe('The operator', () => {
     let name = HELD;
     let k = 5;
     const renew = async (): Promise<void> => {
-      const next = `0000000003.held.n2.aaaaaaaa.30000.${++k}`;
+      const next = `0000000003.held.n2.aaaaaaaa.1000.${++k}`;
       if ((await temp.store.rename(name, next)).kind === 'done') name = next;
     };
     await whileRepeating(renew, () => {
@@ -60,6 +60,28 @@ describe('The operator', () => {
       return expectFailure(statement, 'cluster.refused', 'is alive');
     });
     expect(await temp.store.readWishes()).to.deep.include({statements: []});
+  });
+
+  it('looks as long as the owner and the nodes need for a sign of life, whatever the caller thinks', async () => {
+    await rename(join(temp.lockDir, FIRST_LOCK), join(temp.lockDir, HELD));
+    setTimeout(() => void temp.store.rename(HELD, '0000000003.held.n2.aaaaaaaa.1000.6'), 200);
+    await expectFailure(stateOwnerDead(temp.paths, nodeId('n2'), watch, 'me'), 'cluster.refused', 'is alive');
+    await temp.store.writeHeartbeat(heartbeat('n1', {seq: 1, heartbeatIntervalMs: 250}));
+    setTimeout(() => void temp.store.writeHeartbeat(heartbeat('n1', {seq: 2, heartbeatIntervalMs: 250})), 240);
+    expect(await removeDead(temp.paths, 'all', watch)).to.deep.equal({removed: [], alive: ['n1']});
+  });
+
+  it('takes back what it asked for, and nothing else', async () => {
+    await pause(temp.paths, 'me');
+    await requestSwitchover(temp.paths, {epoch: epoch(3), to: nodeId('n2')}, 'me');
+    await requestSwitchover(temp.paths, {epoch: epoch(4), to: nodeId('n2')}, 'me');
+    await placeStatement(temp.paths, {epoch: epoch(4), owner: nodeId('n1'), successor: nodeId('n2')}, 'me');
+    await withdrawWishes(temp.paths, epoch(4), nodeId('n2'));
+    expect(await temp.store.readWishes()).to.deep.equal({
+      paused: true,
+      switchovers: [{epoch: 3, to: 'n2'}],
+      statements: [],
+    });
   });
 
   it('drops dead records, readable or not, and leaves the living alone', async () => {

@@ -50,18 +50,17 @@ const END_MS = 40_000;
  */
 export async function withCluster(options: ClusterOptions, scenario: (cluster: Cluster) => Promise<void>): Promise<void> {
   const cluster = await Cluster.create(options);
-  let failure: unknown;
   try {
     await scenario(cluster);
     await cluster.stop();
     cluster.assertNothingLeft();
     cluster.witnessed();
   } catch (error) {
-    failure = error;
     process.stderr.write(`${cluster.story()}\n`);
+    throw error;
+  } finally {
+    await cluster.remove();
   }
-  await cluster.remove();
-  if (failure !== undefined) throw failure;
 }
 
 export class Cluster {
@@ -174,7 +173,14 @@ export class Cluster {
     for (const node of running) node.signal('SIGTERM', 'agent');
     for (const node of running) await node.exit();
     for (let close = this.closers.pop(); close; close = this.closers.pop()) await close();
-    await eventually(() => processesOf(this.root).length === 0, END_MS).catch(() => undefined);
+    await eventually(
+      () => {
+        this.assertNothingLeft();
+        return true;
+      },
+      END_MS,
+      'the cluster has not ended',
+    );
   }
 
   assertNothingLeft(): void {
@@ -203,7 +209,10 @@ export class Cluster {
 
   /** Kills what is left and removes all directories. */
   async remove(): Promise<void> {
-    for (let close = this.closers.pop(); close; close = this.closers.pop()) await close().catch(() => undefined);
+    for (let close = this.closers.pop(); close; close = this.closers.pop()) {
+      // After a failure this may fail too, and the first one is the one that counts.
+      await close().catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+    }
     await killAll(this.root);
     await removeTempDir(this.root);
   }

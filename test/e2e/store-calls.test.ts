@@ -1,0 +1,57 @@
+// End to end: what an idle standby costs the server of the store. Promised: at most 20 system calls per second, however many nodes there are.
+import {join} from 'node:path';
+import {expect} from 'chai';
+import {eventually} from '../support/eventually.ts';
+import {skipAloud} from '../store/temp-store.ts';
+import {countCalls, whyNoStrace} from './store-support/count-calls.ts';
+import {rootOf} from './store-support/places.ts';
+import {withCluster, type Cluster} from './support/cluster.ts';
+import type {TestNode} from './support/node.ts';
+
+const LIMIT_MS = 60_000;
+/** With the default of one round per second, a round is a second. */
+const PROMISED_PER_ROUND = 20;
+const ROUNDS = 10;
+const IDS = Array.from({length: 12}, (_, index) => `n${index + 1}`);
+
+describe('an idle standby', () => {
+  before(function () {
+    const why = whyNoStrace();
+    if (why !== undefined) skipAloud(this, why);
+  });
+
+  it('makes at most 20 system calls on the store per round, among three nodes and the same among twelve', async () => {
+    const timings = {leaseTimeout: '10s', heartbeatInterval: '400ms', pollInterval: '400ms'};
+    await withCluster({nodes: IDS, timings}, async (cluster) => {
+      await cluster.init();
+      await launchAll(cluster.nodes.slice(0, 3));
+      const master = await cluster.untilMaster();
+      const standby = cluster.nodes.find((node) => node !== master && node.wasLaunched);
+      const amongThree = await callsPerRound(cluster, standby!, 'three');
+      await launchAll(cluster.nodes.slice(3));
+      const amongTwelve = await callsPerRound(cluster, standby!, 'twelve');
+      expect(sum(amongThree), describeCalls(amongThree)).to.be.within(ROUNDS, ROUNDS * PROMISED_PER_ROUND);
+      expect(sum(amongTwelve), describeCalls(amongTwelve)).to.be.at.most(ROUNDS * PROMISED_PER_ROUND);
+      expect(sum(amongTwelve), `${describeCalls(amongThree)}; ${describeCalls(amongTwelve)}`).to.be.at.most(
+        sum(amongThree) + ROUNDS,
+      );
+      expect(await cluster.master()).to.equal(master);
+    });
+  });
+});
+
+async function launchAll(nodes: readonly TestNode[]): Promise<void> {
+  for (const node of nodes) node.start('--logLevel', 'warn');
+  for (const node of nodes) await eventually(async () => (await node.state()).phase.match(/^(standby|ready)$/), LIMIT_MS);
+}
+
+/** From one look at the lock directory to the next is a round. */
+function callsPerRound(cluster: Cluster, node: TestNode, name: string): Promise<ReadonlyMap<string, number>> {
+  const isRound = (line: string): boolean => /\bopenat\([^"]*"[^"]*\/lock\.[0-9a-f]{16}"/.test(line);
+  return countCalls(node.agentPid, rootOf(cluster), {outFile: join(cluster.root, `strace-${name}`), isRound, rounds: ROUNDS});
+}
+
+const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((a, b) => a + b, 0);
+
+const describeCalls = (calls: ReadonlyMap<string, number>): string =>
+  [...calls].map(([name, count]) => `${name} ${count}`).join(', ');
