@@ -64,7 +64,7 @@ function nodePlace(directory: string, nodeId: string, port: number, servicePort:
 
 export async function launch(cluster: BenchCluster, node: BenchNode): Promise<void> {
   const port = (url: string): string => new URL(url).port;
-  const config = {health: [{http: `${node.serviceUrl}health`, period: '1s', timeout: '1s'}]};
+  const config = {health: [{http: `${node.serviceUrl}health`}]};
   await fs.writeFile(node.configFile, JSON.stringify(config));
   const own = ['--config', node.configFile, '--nodeId', node.nodeId, '--persistenceDir', cluster.store];
   const local = ['--stateDir', node.stateDir, '--pidFile', node.pidFile, '--port', port(node.url)];

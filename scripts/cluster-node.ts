@@ -67,16 +67,18 @@ export async function endNode(node: NodePlace, hurry: AbortSignal): Promise<EndR
   await untilGone(agents, END_LIMIT_MS, hurry);
   for (const agent of agents) signal(agent, 'SIGKILL');
   await untilGone(agents, KILL_LIMIT_MS);
-  const [kept] = parseKept(await readLocalState(node.stateDir).guardian());
-  if (!kept) return report(agents, []);
-  const {record, instances} = kept;
-  const ended = [...agents, ...(isAlive(record.guardian) ? [record.guardian] : [])];
-  // A guardian whose agent is dead stops the service by itself, and ends.
-  await untilGone([record.guardian], END_LIMIT_MS, hurry);
-  const {survivors} = await killGuardian(record, true, KILL_LIMIT_MS);
-  const helpers = await findCommands((words) => isReleaseOf(words, instances));
-  await untilGone(helpers, KILL_LIMIT_MS);
-  return report([...ended, ...helpers], survivors);
+  const ended: ProcessIdentity[] = [...agents];
+  const survivors: number[] = [];
+  for (const {record, instances} of parseKept(await readLocalState(node.stateDir).guardian())) {
+    if (isAlive(record.guardian)) ended.push(record.guardian);
+    // A guardian whose agent is dead stops the service by itself, and ends.
+    await untilGone([record.guardian], END_LIMIT_MS, hurry);
+    survivors.push(...(await killGuardian(record, true, KILL_LIMIT_MS)).survivors);
+    const helpers = await findCommands((words) => isReleaseOf(words, instances));
+    await untilGone(helpers, KILL_LIMIT_MS);
+    ended.push(...helpers);
+  }
+  return report(ended, survivors);
 }
 
 /** The agent that has claimed the node's state, and whoever was started with its config file and has not come so far yet. */

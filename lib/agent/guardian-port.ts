@@ -44,7 +44,10 @@ export function createGuardianPort(options: GuardianOptions): GuardianPort {
   }
 
   /** A guardian that is not accepted in the end may close its channel without anybody minding. */
-  function attend(listener: GuardianListener): {readonly channel: ChannelListener; accept(guardian: GuardianClient): void} {
+  function attend(listener: GuardianListener): {
+    readonly channel: ChannelListener;
+    readonly accept: (guardian: GuardianClient) => void;
+  } {
     let guardian: GuardianClient | undefined;
     let closed: string | undefined;
     const channel: ChannelListener = {
@@ -65,7 +68,7 @@ export function createGuardianPort(options: GuardianOptions): GuardianPort {
     };
     return {
       channel,
-      accept(accepted) {
+      accept: (accepted) => {
         guardian = client = accepted;
         if (closed !== undefined && !left) listener.closed(closed);
       },
@@ -74,7 +77,7 @@ export function createGuardianPort(options: GuardianOptions): GuardianPort {
 
   /** Lets a guardian that is stopping finish: it releases the lock itself. @returns undefined if it was not taken over. */
   async function adopt(record: GuardianRecord, listener: GuardianListener): Promise<GuardianClient | undefined> {
-    for (let blocked = false; ; ) {
+    for (let blocked = false; ;) {
       const {channel, accept} = attend(listener);
       const answer = await connectGuardian(record, instanceId, channel);
       if (answer.kind === 'accepted') {

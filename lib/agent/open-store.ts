@@ -31,7 +31,7 @@ export async function openOurStore(wish: StoreWish, signal: AbortSignal): Promis
   let said = '';
   while (!signal.aborted) {
     // A mount that hangs must not keep the node from ending.
-    const because = await Promise.race([tryStore(wish, paths), aborted(signal)]);
+    const because = await unlessAborted(tryStore(wish, paths), signal);
     if (typeof because !== 'string') return because;
     if (because !== said) {
       wish.waiting(because);
@@ -109,14 +109,23 @@ function refuseForeign(wish: StoreWish, paths: StorePaths, found: string, supers
   );
 }
 
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), {once: true});
+/** A node may wait for days: whatever listens to the signal is taken off it again. @returns undefined if the signal fires first. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined);
+    signal.addEventListener('abort', stop, {once: true});
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
+}
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), {once: true});
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, {once: true});
   });
 }

@@ -67,7 +67,7 @@ export function pathsOf(config: Config): StorePaths {
 }
 
 /** Long enough to see a living node write. */
-export const watchOf = (config: Config): Watch => ({intervalMs: config.timing.heartbeatIntervalMs, times: 6});
+export const watchOf = (config: Pick<Config, 'timing'>): Watch => ({intervalMs: config.timing.heartbeatIntervalMs, times: 6});
 
 export const wantsJson = (call: Call): boolean => call.argv['json'] === true;
 

@@ -157,7 +157,11 @@ function prove(agent: Agent, earlier: EarlierInstances): void {
 }
 
 /** For `ensure`, the success of the passive form is the proof that an earlier instance's service does not run. */
-async function provePassive(port: GuardianPort, agent: Agent, earlier: EarlierInstances): ReturnType<GuardianPort['checkPassive']> {
+async function provePassive(
+  port: GuardianPort,
+  agent: Agent,
+  earlier: EarlierInstances,
+): ReturnType<GuardianPort['checkPassive']> {
   const result = await port.checkPassive();
   if (!result.ok) return result;
   const before = earlier.proven().length;

@@ -3,7 +3,15 @@ import {lookAtEarlier, type Earlier} from '../agent/earlier.ts';
 import {parseKept, provenInstances, type KeptGuardian} from '../agent/kept-guardians.ts';
 import {killGuardian, type GuardianRecord} from '../guardian/record.ts';
 import type {InstanceId} from '../protocol/words.ts';
-import type {Workbench} from './launch-bench.ts';
+import type {LocalState} from '../agent/local-state.ts';
+import type {Reporter} from '../agent/ports.ts';
+
+/** What of a workbench is needed here. */
+export interface EarlierBench {
+  readonly state: Pick<LocalState, 'guardian'>;
+  readonly log: Reporter;
+  readonly leaving: AbortController;
+}
 
 export interface EarlierInstances {
   /** As guardian.json has them, newest first. */
@@ -25,7 +33,10 @@ const ROUND_MS = 1_000;
  * (K) Does not return while a process is known to be left that the last guardian does not hold.
  * @param waiting told what is waited for. @returns undefined if the node was told to end before.
  */
-export async function settleEarlier(bench: Workbench, waiting: (because: string) => void): Promise<EarlierInstances | undefined> {
+export async function settleEarlier(
+  bench: EarlierBench,
+  waiting: (because: string) => void,
+): Promise<EarlierInstances | undefined> {
   const kept = parseKept(await bench.state.guardian());
   const found = new Map<KeptGuardian, Earlier['kind']>();
   for (const guardian of kept) {
@@ -50,7 +61,7 @@ export async function settleEarlier(bench: Workbench, waiting: (because: string)
 
 /** @param adoptable whether its guardian may be taken over; an older one has no business any more. */
 async function settle(
-  {log, leaving}: Workbench,
+  {log, leaving}: EarlierBench,
   record: GuardianRecord,
   adoptable: boolean,
   waiting: (because: string) => void,
@@ -69,7 +80,7 @@ async function settle(
   }
 }
 
-function logEarlier({log}: Workbench, earlier: Earlier): void {
+function logEarlier({log}: EarlierBench, earlier: Earlier): void {
   switch (earlier.kind) {
     case 'nothing':
       return log.debug('no local proof about an earlier instance', {because: earlier.because});

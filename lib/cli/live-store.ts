@@ -8,7 +8,7 @@ import {lookTwice} from './cluster-view.ts';
 import {watchOf} from './command.ts';
 
 /** @throws HaError cluster.refused if the store given has live nodes, or may have some. */
-export async function refuseLiveStore(config: Config): Promise<void> {
+export async function refuseLiveStore(config: Pick<Config, 'persistenceDir' | 'app' | 'timing'>): Promise<void> {
   if (config.persistenceDir === undefined) return;
   const paths = storePaths(config.persistenceDir, config.app);
   const identity = await readIdentity(paths);

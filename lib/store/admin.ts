@@ -36,33 +36,15 @@ export async function requestSwitchover(
 /** Takes back what was asked for and has not come true: later it would come as a surprise. @throws HaError store.unreachable. */
 export async function withdrawWishes(paths: StorePaths, at: Epoch, to: NodeId | undefined): Promise<void> {
   await inControl(paths, () =>
-    removeWishes(
-      paths,
-      (each) => each.kind !== 'paused' && each.epoch === at && (each.kind === 'statement' || each.to === to),
-    ),
+    removeWishes(paths, (each) => each.kind !== 'paused' && each.epoch === at && (each.kind === 'statement' || each.to === to)),
   );
 }
 
 /**
- * States that the owner of the present epoch is dead, after having looked that its lock name stands still.
- * @param watch made longer where the T of the lock name asks for it: a living owner renews three times within it.
- * @param successor who is to follow: everybody knows that before the statement opens the way.
- * @returns the epoch that the statement is about.
- * @throws HaError cluster.noSuch if `owner` does not hold the lock; cluster.refused if the lock still changes; store.*.
+ * States that the owner of an epoch is dead, for whoever has made sure of its silence.
+ * `successor` is who is to follow: everybody knows that before the statement opens the way.
+ * @throws HaError store.unreachable: then nothing is left of it.
  */
-export async function stateOwnerDead(
-  paths: StorePaths,
-  owner: NodeId,
-  watch: Watch,
-  by: string,
-  successor?: NodeId,
-): Promise<Epoch> {
-  const at = await requireSilentOwner(paths, owner, watch);
-  await placeStatement(paths, {epoch: at, owner, successor}, by);
-  return at;
-}
-
-/** The statement itself, for whoever has made sure of the silence. @throws HaError store.unreachable: then nothing is left of it. */
 export async function placeStatement(
   paths: StorePaths,
   {epoch: at, owner, successor}: {readonly epoch: Epoch; readonly owner: NodeId; readonly successor: NodeId | undefined},
@@ -77,7 +59,12 @@ export async function placeStatement(
   }
 }
 
-/** @returns the present epoch, which `owner` holds without renewing it. @throws HaError cluster.noSuch, cluster.refused, store.*. */
+/**
+ * Looks that the lock name of `owner` stands still.
+ * @param watch made longer where the T of that name asks for it: a living owner renews three times within it.
+ * @returns the present epoch.
+ * @throws HaError cluster.noSuch if `owner` does not hold the lock; cluster.refused if the lock still changes; store.*.
+ */
 export async function requireSilentOwner(paths: StorePaths, owner: NodeId, watch: Watch): Promise<Epoch> {
   const {storeId} = await requireIdentity(paths);
   const names = await lockNames(paths, storeId);

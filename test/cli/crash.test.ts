@@ -18,7 +18,10 @@ describe('endOnCrash', () => {
   }
 
   it('gives status 2 to what is thrown and to what is rejected', async () => {
-    for (const script of [`setTimeout(() => { throw new Error('a bug') }); setInterval(() => 0, 100);`, `Promise.reject(new Error('a bug'));`]) {
+    for (const script of [
+      `setTimeout(() => { throw new Error('a bug') }); setInterval(() => 0, 100);`,
+      `Promise.reject(new Error('a bug'));`,
+    ]) {
       const {code, err} = await run(script);
       expect(code).to.equal(2);
       expect(err).to.include('Error: a bug');

@@ -32,6 +32,10 @@ describe('HTTP', () => {
         // A master that is to be standby gives the lease away, to whoever else there is.
         expect(await post(other, '/v1/server/ha/state', {mode: 'STANDBY'})).to.deep.equal({status: 200, text: '"MASTER"'});
         expect((await other.get('/master')).status).to.equal(503);
+        // Who changes his mind at once does not know yet who is about to follow.
+        expect((await post(other, '/v1/server/ha/state', {mode: 'MASTER'})).status).to.equal(200);
+        expect((await other.get('/master')).status).to.equal(200);
+        expect((await post(other, '/v1/server/ha/state', {mode: 'STANDBY'})).text).to.equal('"MASTER"');
         await cluster.untilMaster(master.id);
         expect(await post(other, '/v1/server/ha/state', {mode: 'HOT_STANDBY'})).to.deep.equal({status: 200, text: '"STANDBY"'});
         await other.untilState('HOT_STANDBY');

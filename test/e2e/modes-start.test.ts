@@ -21,11 +21,10 @@ describe('the modes', () => {
           await backup!.launch('--high-availability', 'hot_backup');
           await auto!.launch();
           for (const node of cluster.nodes) {
-            const {state, because} = await node.state();
-            expect(state).to.equal('INITIALIZING');
-            expect(because).to.equal(
-              `no store at ${persistenceDir} yet: is the share mounted? create it once with "ha-agent init --persistenceDir ${persistenceDir}"`,
-            );
+            const hint = `create it once with "ha-agent init --persistenceDir ${persistenceDir}"`;
+            const says = `no store at ${persistenceDir} yet: is the share mounted? ${hint}`;
+            await eventually(async () => (await node.state()).because === says, LIMIT_MS, `${node.id} does not say what for`);
+            expect((await node.state()).state).to.equal('INITIALIZING');
             expect((await node.get('/health')).status).to.equal(200);
           }
           expect(readdirSync(persistenceDir)).to.deep.equal([]);

@@ -87,14 +87,14 @@ describe('a service that crashes in a loop', () => {
   });
 });
 
-/** A witness that misbehaves on one node (undefined: on every node), with these settings of `service:`. */
+/** A witness that misbehaves on one node (undefined: on every node), where these settings of `service:` hold. */
 const onlyOn =
   (id: string | undefined, mode: WitnessMode) =>
   (settings: object): ServiceOf =>
   (place) => {
     const bad = id === undefined || place.nodeId === id;
     const made = witness(...(bad ? [mode] : []))(place);
-    return {...made, config: {...made.config, service: settings}};
+    return bad ? {...made, config: {...made.config, service: settings}} : made;
   };
 
 /** n1 first, so that it is the one that is elected. */

@@ -106,6 +106,7 @@ describe('foreign matter in the store', () => {
           renameSync(`${part}.aside`, part);
         }
         await cluster.untilMaster();
+        expect(node.log()).not.to.contain('Warning');
         outside.assertUntouched();
       });
     },

@@ -3,7 +3,15 @@ import {mkdir, readdir, rename, rm, symlink, truncate, writeFile} from 'node:fs/
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {epoch, nodeId} from '../../lib/protocol/words.ts';
-import {pause, placeStatement, removeDead, requestSwitchover, resume, stateOwnerDead, withdrawWishes} from '../../lib/store/admin.ts';
+import {
+  pause,
+  placeStatement,
+  removeDead,
+  requestSwitchover,
+  requireSilentOwner,
+  resume,
+  withdrawWishes,
+} from '../../lib/store/admin.ts';
 import {readHistory} from '../../lib/store/history.ts';
 import {readSnapshot} from '../../lib/store/snapshot.ts';
 import {
@@ -40,10 +48,11 @@ describe('The operator', () => {
   });
 
   it('states the death of the owner that the lock names, and of nobody else', async () => {
-    await expectFailure(stateOwnerDead(temp.paths, nodeId('n2'), watch, 'me'), 'cluster.noSuch', FIRST_LOCK);
+    await expectFailure(requireSilentOwner(temp.paths, nodeId('n2'), watch), 'cluster.noSuch', FIRST_LOCK);
     await rename(join(temp.lockDir, FIRST_LOCK), join(temp.lockDir, HELD));
-    await expectFailure(stateOwnerDead(temp.paths, nodeId('n1'), watch, 'me'), 'cluster.noSuch', HELD);
-    expect(await stateOwnerDead(temp.paths, nodeId('n2'), watch, 'me')).to.equal(3);
+    await expectFailure(requireSilentOwner(temp.paths, nodeId('n1'), watch), 'cluster.noSuch', HELD);
+    expect(await requireSilentOwner(temp.paths, nodeId('n2'), watch)).to.equal(3);
+    await placeStatement(temp.paths, {epoch: epoch(3), owner: nodeId('n2'), successor: undefined}, 'me');
     expect(await temp.store.readWishes()).to.deep.include({statements: [{epoch: 3, owner: 'n2'}]});
   });
 
@@ -56,7 +65,7 @@ describe('The operator', () => {
       if ((await temp.store.rename(name, next)).kind === 'done') name = next;
     };
     await whileRepeating(renew, () => {
-      const statement = stateOwnerDead(temp.paths, nodeId('n2'), {intervalMs: 20, times: 10}, 'me');
+      const statement = requireSilentOwner(temp.paths, nodeId('n2'), {intervalMs: 20, times: 10});
       return expectFailure(statement, 'cluster.refused', 'is alive');
     });
     expect(await temp.store.readWishes()).to.deep.include({statements: []});
@@ -65,7 +74,7 @@ describe('The operator', () => {
   it('looks as long as the owner and the nodes need for a sign of life, whatever the caller thinks', async () => {
     await rename(join(temp.lockDir, FIRST_LOCK), join(temp.lockDir, HELD));
     setTimeout(() => void temp.store.rename(HELD, '0000000003.held.n2.aaaaaaaa.1000.6'), 200);
-    await expectFailure(stateOwnerDead(temp.paths, nodeId('n2'), watch, 'me'), 'cluster.refused', 'is alive');
+    await expectFailure(requireSilentOwner(temp.paths, nodeId('n2'), watch), 'cluster.refused', 'is alive');
     await temp.store.writeHeartbeat(heartbeat('n1', {seq: 1, heartbeatIntervalMs: 250}));
     setTimeout(() => void temp.store.writeHeartbeat(heartbeat('n1', {seq: 2, heartbeatIntervalMs: 250})), 240);
     expect(await removeDead(temp.paths, 'all', watch)).to.deep.equal({removed: [], alive: ['n1']});

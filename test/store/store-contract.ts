@@ -54,7 +54,12 @@ export function describeStore(name: string, open: () => Promise<TempStore>): voi
     it('gives back the heartbeat that was written, and tells whose record it replaced', async () => {
       const first = heartbeat('n1', {seq: 7, state: 'MASTER', seen: [report('n2'), report('n3', {uri: undefined})]});
       expect(await temp.store.writeHeartbeat(first)).to.deep.equal({ok: true, reason: '', found: undefined});
-      expect(await temp.store.readHeartbeats([nodeId('n1')])).to.deep.equal({heartbeats: [first], own: true, everybody: false, failed: false});
+      expect(await temp.store.readHeartbeats([nodeId('n1')])).to.deep.equal({
+        heartbeats: [first],
+        own: true,
+        everybody: false,
+        failed: false,
+      });
       const second = heartbeat('n1', {seq: 1, instanceId: instanceId('00000002')});
       expect(await temp.store.writeHeartbeat(second)).to.deep.equal({
         ok: true,

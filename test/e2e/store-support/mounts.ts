@@ -96,10 +96,10 @@ export function whyNoTmpfs(): string | undefined {
 }
 
 async function unmount(point: string): Promise<void> {
-  const [program, ...args] = process.getuid?.() === 0 ? ['umount', '-l', point] : ['fusermount3', '-uz', point];
+  const [program, options] = process.getuid?.() === 0 ? ['umount', '-l'] : ['fusermount3', '-uz'];
   await eventually(
     () => {
-      if (isMounted(point)) spawnSync(program ?? '', args, {stdio: 'ignore'});
+      if (isMounted(point)) spawnSync(program, [options, point], {stdio: 'ignore'});
       return !isMounted(point);
     },
     MOUNTED_MS,

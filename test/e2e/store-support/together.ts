@@ -10,7 +10,7 @@ export function together(scenarios: Scenarios): void {
   let running: ReadonlyMap<string, Promise<void>> | undefined;
   for (const title of Object.keys(scenarios)) it(title, () => (running ??= begin(scenarios)).get(title));
   after(async () => {
-    await Promise.allSettled(running?.values() ?? []);
+    if (running) await Promise.allSettled(running.values());
   });
 }
 

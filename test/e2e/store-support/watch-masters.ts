@@ -12,7 +12,7 @@ export function watchMasters(cluster: Cluster): MasterWatch {
   const faults: string[] = [];
   let answers = 0;
   let highest = 0;
-  let over = false;
+  const stop = new AbortController();
 
   async function look(node: Cluster['nodes'][number]): Promise<void> {
     if (!node.wasLaunched || !node.isRunning()) return;
@@ -28,14 +28,14 @@ export function watchMasters(cluster: Cluster): MasterWatch {
   }
 
   const watching = (async () => {
-    while (!over) {
+    while (!stop.signal.aborted) {
       await Promise.all(cluster.nodes.map(look));
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   })();
   return {
     async end() {
-      over = true;
+      stop.abort();
       await watching;
       if (faults.length > 0) throw new Error(faults.join('\n'));
       return answers;

@@ -6,7 +6,7 @@ import {isStopped} from '../../../lib/agent/process-look.ts';
 import {hasCode, identityOf, isAlive, signal, type ProcessIdentity} from '../../../lib/guardian/proc.ts';
 import type {SummaryView} from '../../../lib/http/views.ts';
 import {eventually} from '../../support/eventually.ts';
-import {ask, type Answer} from './ask.ts';
+import {ask, type Answer, type AskOptions} from './ask.ts';
 import {commandLine, type User} from './command.ts';
 import {processesOf, untilGone} from './processes.ts';
 import {WITNESS, type Service, type ServicePlace} from './witness.ts';
@@ -173,8 +173,8 @@ export class TestNode {
     return url;
   }
 
-  async get(path: string, timeoutMs?: number): Promise<Answer> {
-    return ask(new URL(path, this.url()).href, timeoutMs === undefined ? {} : {timeoutMs});
+  async get(path: string, options?: AskOptions): Promise<Answer> {
+    return ask(new URL(path, this.url()).href, options);
   }
 
   /** What /v1/server/ha/states says: the whole view of this node. */

@@ -1,0 +1,76 @@
+// The guardian in the loop: one that died while it was being opened never counts as ready, and its checks end with it.
+import {expect} from 'chai';
+import {perform, type PerformerParts} from '../../lib/agent/performer.ts';
+import type {GuardianPort} from '../../lib/agent/ports.ts';
+import type {AgentInput} from '../../lib/protocol/agent-state.ts';
+import {monoMs} from '../../lib/protocol/words.ts';
+import {eventually} from '../support/eventually.ts';
+import {agentAt, SETTINGS} from './machine-fixture.ts';
+import {idleGuardian, idlePorts} from './stubs.ts';
+
+describe('The performer', () => {
+  function parts(guardian: Partial<GuardianPort>): {parts: PerformerParts; inputs: AgentInput[]} {
+    const inputs: AgentInput[] = [];
+    const state = agentAt(monoMs(1_000), {link: {kind: 'connected', unacknowledged: undefined}});
+    return {
+      inputs,
+      parts: {
+        ports: idlePorts({guardian: {...idleGuardian, ...guardian}}),
+        facts: {version: '1', app: 'default', persistenceDir: '/nowhere', settings: SETTINGS, passiveIntervalMs: 5},
+        history: {add: () => undefined, settle: () => Promise.resolve()},
+        state: () => state,
+        input(given) {
+          inputs.push(given);
+          if (given.type === 'guardianLost') perform(made.parts, {type: 'killGuardian', because: given.because});
+        },
+        exit: () => undefined,
+        guardians: {count: 0},
+      },
+    };
+  }
+  let made: ReturnType<typeof parts>;
+
+  it('does not connect a guardian that was lost while its record was being written', async () => {
+    let written = (): void => undefined;
+    made = parts({
+      async open(listener) {
+        listener.closed('it died');
+        await new Promise<void>((resolve) => (written = resolve));
+        return undefined;
+      },
+    });
+    perform(made.parts, {type: 'spawnGuardian'});
+    await eventually(() => made.inputs.some((each) => each.type === 'guardianGone'));
+    written();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(made.inputs.map((each) => each.type)).to.deep.equal(['guardianLost', 'guardianGone']);
+  });
+
+  it('runs the passive form for one guardian at a time', async () => {
+    let opened = 0;
+    let under = 0;
+    let most = 0;
+    made = parts({
+      open: () => Promise.resolve((opened++, undefined)),
+      async checkPassive() {
+        most = Math.max(most, ++under);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        under--;
+        return {ok: true, because: String(opened)};
+      },
+    });
+    const results = (because: string): number =>
+      made.inputs.filter((each) => each.type === 'fitness' && each.because === because).length;
+    perform(made.parts, {type: 'spawnGuardian'});
+    await eventually(() => results('1') > 0);
+    for (let i = 0; i < 5; i++) {
+      perform(made.parts, {type: 'killGuardian', because: 'a test'});
+      perform(made.parts, {type: 'spawnGuardian'});
+      await eventually(() => results(String(i + 2)) > 1);
+    }
+    // The last check of the guardian before may still be under way when the next one begins.
+    expect(most).to.be.at.most(2);
+    perform(made.parts, {type: 'killGuardian', because: 'the end'});
+    await eventually(() => under === 0);
+  });
+});
