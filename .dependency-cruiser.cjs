@@ -82,7 +82,13 @@ module.exports = {
       from: {path: '^lib/'},
       to: {dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only']},
     },
-    {name: 'no-cycles', comment: 'a cycle hides which part rests on which', severity: 'error', from: {}, to: {circular: true}},
+    {
+      name: 'no-cycles',
+      comment: 'a cycle hides which part rests on which; the actors of the simulated world call each other, as processes do',
+      severity: 'error',
+      from: {pathNot: '^test/sim/'},
+      to: {circular: true},
+    },
     {
       name: 'no-unresolvable',
       comment: 'the file or package is not there',

@@ -14,8 +14,6 @@ const SIZES = [3, 6] as const;
 const WARM_UP_MS = 60_000;
 const WATCH_MS = 60_000;
 const TRACE_MS = 30_000;
-/** Of /proc/PID/stat, everywhere on Linux. */
-const TICKS_PER_SECOND = 100;
 
 export async function measureIdle(bench: Bench): Promise<readonly Row[]> {
   const rows: Row[] = [];
@@ -67,15 +65,15 @@ const rowOf = (what: string, wanted: string, unit: Row['unit'], value: number, r
 
 async function watchCost(nodes: readonly BenchNode[], signal: AbortSignal): Promise<readonly Cost[]> {
   const pids = await Promise.all(nodes.map(agentAndGuardian));
-  const before = await Promise.all(pids.map(cpuTicks));
+  const before = await Promise.all(pids.map(cpuMs));
   const begunAt = performance.now();
   await sleep(WATCH_MS, undefined, {signal});
-  const after = await Promise.all(pids.map(cpuTicks));
-  const seconds = (performance.now() - begunAt) / 1_000;
+  const after = await Promise.all(pids.map(cpuMs));
+  const watchedMs = performance.now() - begunAt;
   return Promise.all(
     pids.map(async (each, index) => {
-      const ticks = (after[index] ?? 0) - (before[index] ?? 0);
-      return {cpuPercent: (100 * ticks) / TICKS_PER_SECOND / seconds, megabytes: await proportionalMegabytes(each)};
+      const cpuPercent = (100 * ((after[index] ?? 0) - (before[index] ?? 0))) / watchedMs;
+      return {cpuPercent, megabytes: await proportionalMegabytes(each)};
     }),
   );
 }
@@ -86,15 +84,16 @@ async function agentAndGuardian(node: BenchNode): Promise<readonly number[]> {
   return [await agentPid(node), record.guardian.pid];
 }
 
-/** User and system time of all their threads. */
-async function cpuTicks(pids: readonly number[]): Promise<number> {
-  let ticks = 0;
+/** The time that all their threads have run, ms, to the nanosecond: the ticks of /proc/PID/stat are too coarse for so little. */
+async function cpuMs(pids: readonly number[]): Promise<number> {
+  let ns = 0;
   for (const pid of pids) {
-    const text = await fs.readFile(`/proc/${pid}/stat`, 'latin1');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
+    for (const thread of await fs.readdir(`/proc/${pid}/task`)) {
+      const text = await fs.readFile(`/proc/${pid}/task/${thread}/schedstat`, 'latin1');
+      ns += Number(text.split(' ')[0]);
+    }
   }
-  return ticks;
+  return ns / 1e6;
 }
 
 /** @returns undefined where the kernel does not tell it. */

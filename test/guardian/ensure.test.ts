@@ -212,12 +212,16 @@ describe('an ensure service', () => {
       eventsInto(events, () => inTime),
       undefined,
     );
-    await eventually(() => ran('active') >= 2);
-    inTime = false;
-    await eventually(() => events.at(-1) === 'may not');
-    const count = ran('active');
-    run.term();
-    await eventually(() => events.at(-1) === 'gone true');
+    let count = 0;
+    try {
+      await eventually(() => ran('active') >= 2);
+      inTime = false;
+      await eventually(() => events.at(-1) === 'may not');
+      count = ran('active');
+    } finally {
+      run.term();
+      await eventually(() => events.at(-1) === 'gone true');
+    }
     expect(ran('active')).to.equal(count);
   });
 

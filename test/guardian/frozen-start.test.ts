@@ -4,11 +4,13 @@ import {writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {bootNow} from '../../lib/guardian/clock.ts';
 import {probeContainment} from '../../lib/guardian/containment-probe.ts';
+import {startExec} from '../../lib/guardian/exec-run.ts';
 import {allProcesses, mentions} from '../../lib/guardian/proc.ts';
 import {epoch} from '../../lib/protocol/words.ts';
 import {eventually} from '../support/eventually.ts';
 import {useTempDir} from '../support/temp-dir.ts';
 import {Driver, execOf, fixture, setupFor, textOf} from './driver.ts';
+import {contextFor, eventsInto} from './run-support.ts';
 
 /** Starts what comes after GATE once that file exists. */
 const GATED = 'gate=$1; shift; while [ ! -e "$gate" ]; do sleep 0.02; done; exec "$@"';
@@ -42,6 +44,28 @@ describe('a guardian frozen between the order and the start', () => {
     expect(await driver.report('stopping', 1)).to.include({cause: 'deadline'});
     expect(await driver.report('gone', 1)).to.include({proven: true});
     expect(driver.reports().map((each) => each.type)).to.not.include('started');
+    expect(textOf(log)).to.equal('');
+  });
+
+  it('asks for the deadline when the service is ready to go, whatever was true before', async () => {
+    const log = path.join(dir(), 'log');
+    const containment = await probeContainment('group');
+    const command = [fixture('polite.sh'), log];
+    const events: string[] = [];
+    const context = contextFor(setupFor(execOf(containment, ...command)));
+    const run = startExec(
+      context,
+      {command, containment},
+      1,
+      eventsInto(events, () => false),
+    );
+    try {
+      await eventually(() => events.length >= 2);
+    } finally {
+      run.kill();
+      await eventually(() => events.at(-1) === 'gone true');
+    }
+    expect(events).to.deep.equal(['may not', 'ended the service has ended: exit status 125', 'gone true']);
     expect(textOf(log)).to.equal('');
   });
 });

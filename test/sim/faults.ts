@@ -1,7 +1,6 @@
 // What each kind of fault does to the world when its time comes, and how it ends.
 import type {Mode} from '../../lib/protocol/heartbeat.ts';
 import {parseLockName} from '../../lib/protocol/lock-name.ts';
-import {epoch} from '../../lib/protocol/words.ts';
 import {operate} from './operator.ts';
 import type {Fault, NodePlan} from './plan.ts';
 import {livingRuns} from './service-model.ts';
@@ -288,5 +287,3 @@ function changeMode(w: World, host: Host, x: number, durationMs: number): void {
     change(before.mode);
   });
 }
-
-export const epochNow = (w: World): ReturnType<typeof epoch> => epoch(trueEpoch(w.server));

@@ -37,11 +37,6 @@ export const witness =
   (...modes: readonly WitnessMode[]): ServiceOf =>
   (place) => ({command: commandOf(place, [], modes), config: {health: [healthOf(place)]}});
 
-/** The same without a health check: it is ready once it runs. */
-export const uncheckedWitness =
-  (...modes: readonly WitnessMode[]): ServiceOf =>
-  (place) => ({command: commandOf(place, [], modes)});
-
 /** An `ensure` service: `active` starts it in the background (2) or finds it running (0), `passive` ends it. */
 export const ensuredWitness =
   (...modes: readonly WitnessMode[]): ServiceOf =>
@@ -57,9 +52,6 @@ export const ensuredWitness =
       health: [healthOf(place)],
     },
   });
-
-/** No service: the node only elects. */
-export const noService: ServiceOf = () => ({});
 
 function commandOf({nodeId, logFile, port}: ServicePlace, verb: readonly string[], modes: readonly string[]): string[] {
   return [process.execPath, WITNESS, ...verb, `--log=${logFile}`, `--node=${nodeId}`, `--port=${port}`, ...modes];
