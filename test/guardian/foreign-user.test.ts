@@ -93,10 +93,12 @@ describe('a process of another user in the service', () => {
       const record = {version: 1, socketPath: '/x', token: 't', guardian: dead, agent: dead, marker: process.argv[1], service: 'group'};
       console.log(JSON.stringify(await killGuardian({...record, ...placeOfRecord()}, true, 500)));`;
     await eventually(() => textOf(`/proc/${own.pid}/cmdline`).startsWith('sh'));
-    const [program = '', ...rest] = [...AS_NOBODY, process.execPath, '--input-type=module', '-e', script, marker];
-    const killer = spawn(program, rest, {stdio: ['ignore', 'pipe', 'inherit'], cwd: '/'});
-    const [[text]] = await Promise.all([once(killer.stdout, 'data'), once(killer, 'exit'), ownGone]);
-    expect(JSON.parse(String(text))).to.deep.equal({
+    const argv = [...AS_NOBODY.slice(1), process.execPath, '--input-type=module', '-e', script, marker];
+    const killer = spawn('setpriv', argv, {stdio: ['ignore', 'pipe', 'inherit'], cwd: '/'});
+    let text = '';
+    killer.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    await Promise.all([once(killer, 'close'), ownGone]);
+    expect(JSON.parse(text)).to.deep.equal({
       proven: false,
       survivors: [foreign],
       because: 'processes of the service cannot be killed',

@@ -3,7 +3,7 @@ import {spawn, spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {eventually} from '../../support/eventually.ts';
 
-const ATTACH_MS = 30_000;
+const LIMIT_MS = 45_000;
 
 /** Why nothing can be counted here; undefined if it can. */
 export function whyNoStrace(): string | undefined {
@@ -12,36 +12,37 @@ export function whyNoStrace(): string | undefined {
 }
 
 /**
- * Counts until `enough` of the calls that mark a round have been seen.
- * @param directory counts what names it, or a descriptor of something below it.
- * @returns for each name of a system call how often it was made in that many rounds.
+ * Counts what names `directory`, or a descriptor of something below it, over some rounds; rounds before those are passed over.
+ * @returns for each name of a system call how often it was made in `rounds` rounds.
  */
 export async function countCalls(
   pid: number,
   directory: string,
-  {outFile, isRound, rounds}: {readonly outFile: string; readonly isRound: (line: string) => boolean; readonly rounds: number},
+  options: {
+    readonly outFile: string;
+    /** Whether a line is the mark between two rounds. */
+    readonly isMark: (line: string) => boolean;
+    readonly skip: number;
+    readonly rounds: number;
+  },
 ): Promise<ReadonlyMap<string, number>> {
+  const {outFile, isMark, skip, rounds} = options;
   const tracer = spawn('strace', ['-f', '-y', '-s', '256', '-o', outFile, '-p', String(pid)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = new Promise((resolve) => tracer.once('close', resolve));
   let said = '';
   tracer.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
+  const marks = (): number[] => callsOf(outFile, directory).flatMap((line, index) => (isMark(line) ? [index] : []));
   try {
-    await eventually(() => said.includes('attached'), ATTACH_MS, 'strace does not attach');
-    await eventually(
-      () => callsOf(outFile, directory).filter(isRound).length > rounds,
-      ATTACH_MS,
-      'there are no rounds to count',
-    );
+    await eventually(() => said.includes('attached'), LIMIT_MS, 'strace does not attach');
+    await eventually(() => marks().length > skip + rounds, LIMIT_MS, 'there are no rounds to count');
   } finally {
     tracer.kill('SIGINT');
     await ended;
   }
-  const calls = callsOf(outFile, directory);
-  const marks = calls.flatMap((line, index) => (isRound(line) ? [index] : []));
   const counts = new Map<string, number>();
-  for (const line of calls.slice(marks[0], marks[rounds])) {
+  for (const line of callsOf(outFile, directory).slice(marks()[skip], marks()[skip + rounds])) {
     const name = /^\d+ +(\w+)\(/.exec(line)?.[1] ?? 'unknown';
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
