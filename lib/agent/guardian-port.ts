@@ -6,6 +6,7 @@ import type {GuardianRecord} from '../guardian/record.ts';
 import {connectGuardian, forgetGuardian, spawnGuardian} from '../guardian/spawn.ts';
 import type {GuardianSetup} from '../guardian/wire.ts';
 import type {Adopted} from '../protocol/agent-state.ts';
+import type {GuardianOrder} from '../protocol/guardian-machine.ts';
 import type {InstanceId} from '../protocol/words.ts';
 import {outdatedParts} from './guardian-setup.ts';
 import type {GuardianListener, GuardianPort, Reporter} from './ports.ts';
@@ -28,60 +29,86 @@ export interface GuardianOptions {
 /** How long a rejected or unproven state is waited for before it is looked at again, ms. */
 const RETRY_MS = 500;
 
+/** A plain object, so that callers can put another function in the place of one. */
 export function createGuardianPort(options: GuardianOptions): GuardianPort {
-  const {instanceId, stateDir, setup, remember, log} = options;
-  let client: GuardianClient | undefined;
-  let earlier = options.earlier;
-  let outdated = false;
-  let left = false;
-  let writing: Promise<void> = Promise.resolve();
+  const guardian = new Guardian(options);
+  return {
+    open: (listener) => guardian.open(listener),
+    outdated: () => guardian.outdated(),
+    send: (order) => guardian.send(order),
+    kill: () => guardian.kill(),
+    checkPassive: () => guardian.checkPassive(),
+    leave: () => guardian.leave(),
+  };
+}
 
-  /** One after the other, so that none overtakes another; each writes what is known by then. */
-  function keep(guardian: GuardianClient): Promise<void> {
-    const turn = writing.then(() => remember(guardian.record));
-    writing = turn.catch(() => undefined);
+class Guardian implements GuardianPort {
+  readonly #options: GuardianOptions;
+  #client: GuardianClient | undefined;
+  #earlier: GuardianRecord | undefined;
+  #outdated = false;
+  #left = false;
+  /** Writers of the record, one after the other, so that none overtakes another. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: GuardianOptions) {
+    this.#options = options;
+    this.#earlier = options.earlier;
+  }
+
+  async open(listener: GuardianListener): Promise<Adopted | undefined> {
+    const found = this.#earlier;
+    this.#earlier = undefined;
+    this.#client = undefined;
+    const opened = (found && (await this.#adopt(found, listener))) ?? (await this.#spawn(listener));
+    await this.#keep(opened);
+    return opened.adopted;
+  }
+
+  outdated(): boolean {
+    return this.#outdated;
+  }
+
+  send(order: GuardianOrder): void {
+    this.#client?.send(order);
+  }
+
+  async kill(): Promise<{readonly proven: boolean; readonly because: string}> {
+    this.#outdated = false;
+    for (;;) {
+      const result = await this.#client?.kill();
+      if (!result) return {proven: true, because: 'there was no guardian'};
+      const onlyPassiveTells = this.#options.setup.service.kind === 'ensure';
+      if (result.proven || onlyPassiveTells) return {proven: result.proven, because: result.because};
+      this.#tellSurvivors(result);
+      await sleep(RETRY_MS);
+    }
+  }
+
+  async checkPassive(): Promise<{readonly ok: boolean; readonly because: string}> {
+    return this.#client ? this.#client.checkPassive(undefined) : {ok: false, because: 'there is no guardian'};
+  }
+
+  leave(): Promise<void> {
+    this.#left = true;
+    return Promise.resolve();
+  }
+
+  /** Writes what is known of it by then. */
+  #keep(guardian: GuardianClient): Promise<void> {
+    const turn = this.#writing.then(() => this.#options.remember(guardian.record));
+    this.#writing = turn.catch(() => undefined);
     return turn;
   }
 
-  /** A guardian that is not accepted in the end may close its channel without anybody minding. */
-  function attend(listener: GuardianListener): {
-    readonly channel: ChannelListener;
-    readonly accept: (guardian: GuardianClient) => void;
-  } {
-    let guardian: GuardianClient | undefined;
-    let closed: string | undefined;
-    const channel: ChannelListener = {
-      report: (report) => listener.report(report),
-      output: (line) => logOutput(log, line),
-      dropped: (bytes) => log.warn(`${bytes} bytes of the service's output were dropped: it prints faster than the log can take`),
-      holding(run, holder) {
-        log.debug('the service is held by', {run, pid: holder.pid});
-        if (guardian)
-          keep(guardian).catch((error: unknown) =>
-            log.error('the holder of the service could not be written down', {reason: reasonOf(error)}),
-          );
-      },
-      closed(because) {
-        closed = because;
-        if (guardian && !left) listener.closed(because);
-      },
-    };
-    return {
-      channel,
-      accept: (accepted) => {
-        guardian = client = accepted;
-        if (closed !== undefined && !left) listener.closed(closed);
-      },
-    };
-  }
-
   /** Lets a guardian that is stopping finish: it releases the lock itself. @returns undefined if it was not taken over. */
-  async function adopt(record: GuardianRecord, listener: GuardianListener): Promise<GuardianClient | undefined> {
-    for (let blocked = false; ;) {
-      const {channel, accept} = attend(listener);
+  async #adopt(record: GuardianRecord, listener: GuardianListener): Promise<GuardianClient | undefined> {
+    const {instanceId, log, lost, blocked} = this.#options;
+    for (let isBlocked = false; ;) {
+      const {channel, accept} = this.#attend(listener);
       const answer = await connectGuardian(record, instanceId, channel);
       if (answer.kind === 'accepted') {
-        noteSetup(answer.client);
+        this.#noteSetup(answer.client);
         accept(answer.client);
         return answer.client;
       }
@@ -90,72 +117,76 @@ export function createGuardianPort(options: GuardianOptions): GuardianPort {
       } else if (answer.left.proven || record.service === 'ensure') {
         await forgetGuardian(record);
         // For `ensure`, the passive form of the next guardian decides when this node may be elected.
-        options.lost(answer.left.proven);
-        if (blocked) options.blocked(undefined);
+        lost(answer.left.proven);
+        if (isBlocked) blocked(undefined);
         return undefined;
       } else {
-        blocked = true;
-        tellSurvivors(answer.left);
-        options.blocked(`processes of an earlier service are left: ${answer.left.because}`);
+        isBlocked = true;
+        this.#tellSurvivors(answer.left);
+        blocked(`processes of an earlier service are left: ${answer.left.because}`);
       }
       await sleep(RETRY_MS);
     }
   }
 
-  function noteSetup(guardian: GuardianClient): void {
-    const parts = outdatedParts(guardian.setup, setup);
-    outdated = parts.length > 0;
-    // What later runs find in their environment needs no new guardian.
-    guardian.setEnvironment(setup.environment);
-    if (!outdated) return;
-    log.warn('the guardian of the earlier agent goes on with what that one told it, until nothing runs and no lease is held', {
-      differs: parts.join(', '),
-    });
-  }
-
-  function tellSurvivors(found: {readonly because: string; readonly survivors: readonly number[]}): void {
-    log.error('processes of the service are left: nothing is started before they are gone', {
-      because: found.because,
-      pids: found.survivors.join(' '),
-    });
-  }
-
-  async function spawn(listener: GuardianListener): Promise<GuardianClient> {
-    const {channel, accept} = attend(listener);
+  async #spawn(listener: GuardianListener): Promise<GuardianClient> {
+    const {stateDir, instanceId, setup} = this.#options;
+    const {channel, accept} = this.#attend(listener);
     const spawned = await spawnGuardian({stateDirectory: stateDir, instanceId, setup, listener: channel});
     accept(spawned);
     return spawned;
   }
 
-  return {
-    async open(listener): Promise<Adopted | undefined> {
-      const found = earlier;
-      earlier = undefined;
-      client = undefined;
-      const opened = (found && (await adopt(found, listener))) ?? (await spawn(listener));
-      await keep(opened);
-      return opened.adopted;
-    },
-    outdated: () => outdated,
-    send: (order) => client?.send(order),
-    async kill() {
-      outdated = false;
-      for (;;) {
-        const result = await client?.kill();
-        if (!result) return {proven: true, because: 'there was no guardian'};
-        if (result.proven || setup.service.kind === 'ensure') return {proven: result.proven, because: result.because};
-        tellSurvivors(result);
-        await sleep(RETRY_MS);
-      }
-    },
-    async checkPassive() {
-      return client ? client.checkPassive(undefined) : {ok: false, because: 'there is no guardian'};
-    },
-    leave() {
-      left = true;
-      return Promise.resolve();
-    },
-  };
+  /** A guardian that is not accepted in the end may close its channel without anybody minding. */
+  #attend(listener: GuardianListener): Attendance {
+    const {log} = this.#options;
+    let guardian: GuardianClient | undefined;
+    let closed: string | undefined;
+    const channel: ChannelListener = {
+      report: (report) => listener.report(report),
+      output: (line) => logOutput(log, line),
+      dropped: (bytes) => log.warn(`${bytes} bytes of the service's output were dropped: it prints faster than the log can take`),
+      holding: (run, holder) => {
+        log.debug('the service is held by', {run, pid: holder.pid});
+        const complain = (error: unknown): void =>
+          log.error('the holder of the service could not be written down', {reason: reasonOf(error)});
+        if (guardian) this.#keep(guardian).catch(complain);
+      },
+      closed: (because) => {
+        closed = because;
+        if (guardian && !this.#left) listener.closed(because);
+      },
+    };
+    const accept = (accepted: GuardianClient): void => {
+      guardian = this.#client = accepted;
+      if (closed !== undefined && !this.#left) listener.closed(closed);
+    };
+    return {channel, accept};
+  }
+
+  #noteSetup(guardian: GuardianClient): void {
+    const {setup, log} = this.#options;
+    const parts = outdatedParts(guardian.setup, setup);
+    this.#outdated = parts.length > 0;
+    // What later runs find in their environment needs no new guardian.
+    guardian.setEnvironment(setup.environment);
+    if (!this.#outdated) return;
+    log.warn('the guardian of the earlier agent goes on with what that one told it, until nothing runs and no lease is held', {
+      differs: parts.join(', '),
+    });
+  }
+
+  #tellSurvivors(found: {readonly because: string; readonly survivors: readonly number[]}): void {
+    this.#options.log.error('processes of the service are left: nothing is started before they are gone', {
+      because: found.because,
+      pids: found.survivors.join(' '),
+    });
+  }
+}
+
+interface Attendance {
+  readonly channel: ChannelListener;
+  readonly accept: (guardian: GuardianClient) => void;
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

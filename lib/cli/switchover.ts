@@ -1,10 +1,12 @@
 // switchover: a planned change of owner, followed to its end.
 import {HaError} from '../errors.ts';
 import type {Config} from '../config/config.ts';
+import {parseLockName} from '../protocol/lock-name.ts';
 import type {Epoch} from '../protocol/words.ts';
 import {requestSwitchover} from '../store/admin.ts';
 import type {StorePaths} from '../store/paths.ts';
-import {readSnapshot} from '../store/snapshot.ts';
+import {readSnapshot, type Snapshot} from '../store/snapshot.ts';
+import {lockNames} from '../store/watch.ts';
 import {carryOut} from './wish.ts';
 import {lookTwice, sleep, viewCluster, type ClusterView} from './cluster-view.ts';
 import {clusterOptions, configOf, nodeArgument, operator, pathsOf, print, wantsJson, type Call, type Command} from './command.ts';
@@ -77,23 +79,29 @@ export async function followChange(
   for (let waitedMs = 0; waitedMs < limitMs; waitedMs += LOOK_MS) {
     await sleep(LOOK_MS);
     if (signal.aborted) throw failed(`${String(signal.reason)} came: the wish is withdrawn`);
-    const view = viewCluster(first, await readSnapshot(paths));
+    const seen = await readSnapshot(paths);
+    const view = viewCluster(first, seen);
     const next = phaseOf(view, wish);
     if (next.text !== phase) say(call, next.text);
     phase = next.text;
     if (next.master !== undefined && (wish.to === undefined || next.master === wish.to)) return next.master;
     if (next.master !== undefined) throw failed(`${next.master} became MASTER instead of ${wish.to ?? 'another node'}`);
-    if (view.lock?.epoch === wish.epoch && wasDropped(view, await readSnapshot(paths), wish.epoch)) {
+    if (isGone(seen, wish.epoch) && (await isStillHeld(paths, seen, wish.epoch))) {
       throw failed(view.nodes.find((node) => node.nodeId === view.owner)?.because ?? 'the owner refused it');
     }
   }
   throw failed(`not done after ${limitMs / 1000} s: ${phase}`);
 }
 
-const wasDropped = (view: ClusterView, now: Awaited<ReturnType<typeof readSnapshot>>, epoch: Epoch): boolean =>
-  now.wishes !== undefined &&
-  !now.wishes.switchovers.some((wish) => wish.epoch === epoch) &&
-  now.lockNames.every((name) => name.epoch === epoch && name.kind === 'held' && name.writer?.nodeId === view.owner);
+/** Dropped by an owner that refuses it, or cleared away by the next one. */
+const isGone = ({wishes}: Snapshot, epoch: Epoch): boolean =>
+  wishes !== undefined && !wishes.switchovers.some((wish) => wish.epoch === epoch);
+
+/** Looked at after the wish was seen gone: whoever clears it away because it has come true has taken the lock before. */
+async function isStillHeld(paths: StorePaths, {storeId}: Snapshot, epoch: Epoch): Promise<boolean> {
+  const names = (await lockNames(paths, storeId)).flatMap((name) => parseLockName(name) ?? []);
+  return names.length === 1 && names.every((name) => name.kind === 'held' && name.epoch === epoch);
+}
 
 function phaseOf(view: ClusterView, wish: {readonly epoch: Epoch}): {readonly text: string; readonly master?: string} {
   const {lock, owner} = view;

@@ -1,6 +1,8 @@
 // A run of an `exec` service: started held, watched, ended until no process of it is left.
 import {spawn, type ChildProcess} from 'node:child_process';
 import {Duplex} from 'node:stream';
+import {after, monoMs} from '../protocol/words.ts';
+import {bootNow} from './clock.ts';
 import {describeExit} from './command.ts';
 import {heldCommand, markerText, type Containment} from './containment.ts';
 import {Family} from './family.ts';
@@ -44,7 +46,7 @@ class ExecRun implements Run {
   private launcherEnded = false;
   private looking: NodeJS.Timeout | undefined;
   /** When it was last noted that processes may not be signalled, ms of the steady clock. */
-  private notedAt = -Infinity;
+  private notedAt = monoMs(-Infinity);
 
   constructor(child: ChildProcess, kind: Containment['kind'], context: RunContext, events: RunEvents) {
     this.child = child;
@@ -140,8 +142,8 @@ class ExecRun implements Run {
   }
 
   private noteRefused(pids: readonly number[]): void {
-    if (pids.length === 0 || performance.now() - this.notedAt < NOTE_EVERY_MS) return;
-    this.notedAt = performance.now();
+    if (pids.length === 0 || bootNow() < after(this.notedAt, NOTE_EVERY_MS)) return;
+    this.notedAt = bootNow();
     this.note(`processes of another user may not be signalled: ${pids.join(' ')}; nothing is released before they have ended`);
   }
 }

@@ -1,4 +1,6 @@
 // What is kept of a guardian on this host's disk before a claim, and what it proves after a restart.
+import {after} from '../protocol/words.ts';
+import {bootNow} from './clock.ts';
 import {
   INITIAL_PID_NAMESPACE,
   allProcesses,
@@ -140,8 +142,8 @@ const KILL_PAUSE_MS = 10;
  * @param limitMs gives up after it; at least 0.
  */
 export async function killGuardian(record: GuardianRecord, ran: boolean, limitMs: number): Promise<KillResult> {
-  const endAt = process.hrtime.bigint() + BigInt(Math.ceil(limitMs * 1e6));
-  const late = (): boolean => process.hrtime.bigint() > endAt;
+  const endAt = after(bootNow(), limitMs);
+  const late = (): boolean => bootNow() > endAt;
   // Who descends from whom is best known while all live.
   const family = familyOf(record);
   if (record.service === 'group') family.pids();

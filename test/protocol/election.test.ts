@@ -1,3 +1,4 @@
+// The order of the candidates: natural order, priorities, and who comes first or last.
 import {expect} from 'chai';
 import {compareNatural, rankOf, type Ballot, type Candidate} from '../../lib/protocol/election.ts';
 import {nodeId} from '../../lib/protocol/words.ts';

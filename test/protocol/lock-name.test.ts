@@ -1,3 +1,4 @@
+// Lock names: what is one, what is none, and that reading and writing are inverse.
 import {expect} from 'chai';
 import {formatLockName, isWrittenBy, parseLockName} from '../../lib/protocol/lock-name.ts';
 import {instanceId} from '../../lib/protocol/words.ts';

@@ -1,3 +1,4 @@
+// The inequality of the timings, and the instants derived from them.
 import {expect} from 'chai';
 import {DEFAULT_TIMING, killAt, rideOutMs, stopAt, timingFaults, type Timing} from '../../lib/protocol/timing.ts';
 import {monoMs} from '../../lib/protocol/words.ts';

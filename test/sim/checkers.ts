@@ -44,73 +44,112 @@ interface Success {
 
 /** @param getWorld the world is built with its checkers inside. */
 export function makeCheckers(getWorld: () => World): Checkers {
-  const running = new Set<ServiceRun>();
-  const everExecuted = new Set<string>();
-  const tried = new Set<string>();
-  const claimed = new Set<string>();
-  const successes = new Map<string, Success[]>();
-  /** The order of the last release of an instance, by instance and epoch. */
-  const releases = new Map<string, number>();
-  let largest = 0;
-  let order = 0;
-  const fail = (check: string, what: string): never => {
-    throw new Violation(check, what);
-  };
+  const book = new Book(getWorld);
+  return {...serverCheckers(book), ...guardianCheckers(book), ...agentCheckers(book), ...historyCheckers(book)};
+}
 
-  const active = (): ServiceRun[] => [...running].filter((run) => !run.host.suspended);
-  const checkServices = (): void => {
-    const now = active();
-    const [first, second] = now;
+type Part<K extends keyof Checkers> = Pick<Checkers, K>;
+
+/** What the checkers remember of what has happened. */
+class Book {
+  readonly running = new Set<ServiceRun>();
+  readonly everExecuted = new Set<string>();
+  readonly claimed = new Set<string>();
+  largest = 0;
+  readonly #getWorld: () => World;
+  readonly #tried = new Set<string>();
+  readonly #successes = new Map<string, Success[]>();
+  /** The order of the last release of an instance, by instance and epoch. */
+  readonly #releases = new Map<string, number>();
+  #order = 0;
+
+  constructor(getWorld: () => World) {
+    this.#getWorld = getWorld;
+  }
+
+  get world(): World {
+    return this.#getWorld();
+  }
+
+  checkServices(): void {
+    const [first, second] = [...this.running].filter((run) => !run.host.suspended);
     if (first && second) {
       const say = (run: ServiceRun): string => `${run.host.name} (epoch ${run.epoch}, run ${run.run})`;
       fail('P1', `two services run: ${say(first)} and ${say(second)}`);
     }
-    const w = getWorld();
-    if (!first || w.server.tampered) return;
-    const lock = trueLock(w.server);
+    const {server} = this.world;
+    if (!first || server.tampered) return;
+    const lock = trueLock(server);
     if (lock && first.epoch < lock.epoch)
-      fail('P2', `${first.host.name} serves under epoch ${first.epoch}, the lock says ${w.server.names.join(' ')}`);
-  };
-  const confirmedBy = (instance: string, epoch: number): Success[] => {
-    const given = releases.get(`${instance}/${epoch}`) ?? -1;
-    return (successes.get(instance) ?? []).filter((success) => success.epoch === epoch && success.order > given);
-  };
-  const tryTarget = (to: string): void => {
-    if (tried.has(to)) fail('U', `the target ${to} has been tried before`);
-    tried.add(to);
-  };
-  const noteRelease = (from: string): void => {
-    const name = parseLockName(from);
-    if (name?.writer) releases.set(`${name.writer.instanceId}/${name.epoch}`, order++);
-  };
+      fail('P2', `${first.host.name} serves under epoch ${first.epoch}, the lock says ${server.names.join(' ')}`);
+  }
 
+  confirmedBy(instance: string, epoch: number): Success[] {
+    const given = this.#releases.get(`${instance}/${epoch}`) ?? -1;
+    return (this.#successes.get(instance) ?? []).filter((success) => success.epoch === epoch && success.order > given);
+  }
+
+  tryTarget(to: string): void {
+    if (this.#tried.has(to)) fail('U', `the target ${to} has been tried before`);
+    this.#tried.add(to);
+  }
+
+  noteRelease(from: string): void {
+    const name = parseLockName(from);
+    if (name?.writer) this.#releases.set(`${name.writer.instanceId}/${name.epoch}`, this.#order++);
+  }
+
+  noteSuccess(instance: string, success: Omit<Success, 'order'>): void {
+    const list = this.#successes.get(instance) ?? [];
+    list.push({...success, order: this.#order++});
+    if (list.length > 64) list.shift();
+    this.#successes.set(instance, list);
+  }
+}
+
+function fail(check: string, what: string): never {
+  throw new Violation(check, what);
+}
+
+function serverCheckers(book: Book): Part<'renamed' | 'serviceStarted' | 'serviceEnded' | 'resumed'> {
   return {
     renamed: (from, to, who) => {
-      const w = getWorld();
-      if (everExecuted.has(to)) fail('names grow', `${to} exists for the second time`);
-      everExecuted.add(to);
+      const w = book.world;
+      if (book.everExecuted.has(to)) fail('names grow', `${to} exists for the second time`);
+      book.everExecuted.add(to);
       const [old, next] = [parseLockName(from), parseLockName(to)];
       if (!old || !next) return fail('names', `${from} -> ${to} by ${who}`);
-      if (next.epoch < old.epoch || (next.epoch < largest && !w.server.tampered))
+      if (next.epoch < old.epoch || (next.epoch < book.largest && !w.server.tampered))
         fail('epoch grows', `${from} -> ${to} by ${who}`);
       if (old.kind === 'held' && next.kind === 'held' && old.epoch === next.epoch && old.leaseTimeoutMs !== next.leaseTimeoutMs)
         fail('T stays', `${from} -> ${to} by ${who}`);
-      largest = Math.max(largest, next.epoch);
+      book.largest = Math.max(book.largest, next.epoch);
       w.log.add(w.clock.now, 'server', to);
-      checkServices();
+      book.checkServices();
     },
     serviceStarted: (run) => {
-      running.add(run);
-      checkServices();
+      book.running.add(run);
+      book.checkServices();
     },
-    serviceEnded: (run) => running.delete(run),
-    resumed: checkServices,
+    serviceEnded: (run) => {
+      book.running.delete(run);
+    },
+    resumed: () => book.checkServices(),
+  };
+}
+
+function guardianCheckers(
+  book: Book,
+): Part<'startOrdered' | 'guardianEnded' | 'helperStarted' | 'helperRenames' | 'guardianSeenGone'> {
+  return {
     startOrdered: (guardian, run, epoch) => {
       const {host, state} = guardian;
       const {stopTimeoutMs, safetyMarginMs} = state.config.timing;
-      const now = localNow(getWorld(), host);
+      const now = localNow(book.world, host);
       const ok = state.instances.some((instance) =>
-        confirmedBy(instance, epoch).some(({t0, leaseTimeoutMs}) => now < t0 + leaseTimeoutMs - stopTimeoutMs - safetyMarginMs),
+        book
+          .confirmedBy(instance, epoch)
+          .some(({t0, leaseTimeoutMs}) => now < t0 + leaseTimeoutMs - stopTimeoutMs - safetyMarginMs),
       );
       if (!ok) fail('start', `${host.name} starts run ${run} of epoch ${epoch} without a confirmed lease that lasts`);
     },
@@ -123,8 +162,8 @@ export function makeCheckers(getWorld: () => World): Checkers {
       if (state.run.kind !== 'none') fail('release', `${host.name}: release begins while a run is ${state.run.kind}`);
     },
     helperRenames: (guardian, from, to) => {
-      tryTarget(to);
-      noteRelease(from);
+      book.tryTarget(to);
+      book.noteRelease(from);
       const {host, state} = guardian;
       const agent = host.agent;
       if (agent && state.instances.includes(agent.instance))
@@ -132,8 +171,16 @@ export function makeCheckers(getWorld: () => World): Checkers {
       const left = host.runs.find((run) => run.guardian === guardian && (run.alive || run.unproven));
       if (left) fail('release', `${host.name}: the helper releases while run ${left.run} is not proven gone`);
     },
+    guardianSeenGone: ({host}) => {
+      if (host.guardians.length > 0 || host.runs.some((run) => run.alive)) fail('K', `${host.name}: the guardian is not gone`);
+    },
+  };
+}
+
+function agentCheckers(book: Book): Part<'agentStepped' | 'deadlineTold' | 'callIssued' | 'renameIssued' | 'renameReturned'> {
+  return {
     agentStepped: (agent, before) => {
-      const w = getWorld();
+      const w = book.world;
       const {trust} = agent.state;
       if (
         trust.kind === 'wrong' &&
@@ -146,48 +193,47 @@ export function makeCheckers(getWorld: () => World): Checkers {
     },
     deadlineTold: (agent, {epoch, deadline}) => {
       if (deadline === 'now') return;
-      const ok = confirmedBy(agent.instance, epoch).some(({t0, leaseTimeoutMs}) => t0 + leaseTimeoutMs === deadline);
+      const ok = book.confirmedBy(agent.instance, epoch).some(({t0, leaseTimeoutMs}) => t0 + leaseTimeoutMs === deadline);
       if (!ok) fail('R', `${agent.host.name}: the deadline ${deadline} of epoch ${epoch} comes from no successful rename`);
     },
     callIssued: (agent, lane) => {
       if (agent.inFlight.has(lane)) fail('lanes', `${agent.host.name}: a second call in lane ${lane}`);
     },
     renameIssued: (agent, {op, from, to}) => {
-      tryTarget(to);
+      book.tryTarget(to);
       const source = parseLockName(from);
       if (op === 'claim' && source && source.epoch < agent.host.known)
         fail('B', `${agent.host.name} claims ${from}, but knows epoch ${agent.host.known}`);
       if (op === 'release') {
-        noteRelease(from);
+        book.noteRelease(from);
         checkRelease(agent, fail);
       }
       if (op !== 'claim') return;
       if (agent.state.trust.kind !== 'fine') fail('B', `${agent.host.name} claims ${from} in a store that it doubts`);
       const basis = agent.state.rename?.basis;
       if (basis === 'local') checkLocalProof(agent, from, fail);
-      if (basis === 'statement' || basis === 'fence') checkOwnerDead(getWorld(), from, fail);
+      if (basis === 'statement' || basis === 'fence') checkOwnerDead(book.world, from, fail);
     },
     renameReturned: (agent, {to}, outcome, askedAt) => {
       const name = parseLockName(to);
       if (outcome.kind !== 'done' || name?.kind !== 'held') return;
-      const list = successes.get(agent.instance) ?? [];
-      list.push({epoch: name.epoch, t0: askedAt, leaseTimeoutMs: name.leaseTimeoutMs, order: order++});
-      if (list.length > 64) list.shift();
-      successes.set(agent.instance, list);
+      book.noteSuccess(agent.instance, {epoch: name.epoch, t0: askedAt, leaseTimeoutMs: name.leaseTimeoutMs});
     },
+  };
+}
+
+function historyCheckers(book: Book): Part<'remembered' | 'proofGiven'> {
+  return {
     remembered: (agent, event) => {
       if (event.kind !== 'claimed') return;
       const key = `${agent.instance}/${event.epoch}`;
-      if (claimed.has(key)) fail('history', `${agent.host.name}: the claim of epoch ${event.epoch} is written twice`);
-      claimed.add(key);
+      if (book.claimed.has(key)) fail('history', `${agent.host.name}: the claim of epoch ${event.epoch} is written twice`);
+      book.claimed.add(key);
     },
     proofGiven: (agent) => {
       const {host} = agent;
       if (host.agent !== agent || host.guardians.length > 0 || host.runs.some((run) => run.alive))
         fail('proof', `${host.name}: local proof while something of the old instance lives`);
-    },
-    guardianSeenGone: ({host}) => {
-      if (host.guardians.length > 0 || host.runs.some((run) => run.alive)) fail('K', `${host.name}: the guardian is not gone`);
     },
   };
 }

@@ -122,7 +122,7 @@ function choices(s: ExploreState, horizon: number): Choice[] {
 }
 
 function agentChoices(s: ExploreState, i: number): Choice[] {
-  const {name, agent, rename, list, guardian} = nodeAt(s, i);
+  const {name, agent, guardian} = nodeAt(s, i);
   if (!agent || agent.ended)
     return agent
       ? []
@@ -134,6 +134,33 @@ function agentChoices(s: ExploreState, i: number): Choice[] {
             },
           ],
         ];
+  const out: Choice[] = [...renameChoices(s, i), ...listChoices(s, i)];
+  if (agent.steppedAt < s.now)
+    out.push([
+      `${name}: steps`,
+      (d) => {
+        tellAgent(d, i, {type: 'tick'});
+      },
+    ]);
+  if (agent.link.kind === 'starting' && (!guardian || guardian.link.kind !== 'connected'))
+    out.push([
+      `${name}: looks for its guardian`,
+      (d) => {
+        findGuardian(d, i);
+      },
+    ]);
+  if (s.left.crash > 0)
+    out.push([
+      `${name}: kill -9 of the agent`,
+      (d) => {
+        crash(d, i);
+      },
+    ]);
+  return out;
+}
+
+function renameChoices(s: ExploreState, i: number): Choice[] {
+  const {name, rename} = nodeAt(s, i);
   const out: Choice[] = [];
   if (rename?.done === undefined && rename) {
     out.push([
@@ -167,6 +194,12 @@ function agentChoices(s: ExploreState, i: number): Choice[] {
         },
       ]);
   }
+  return out;
+}
+
+function listChoices(s: ExploreState, i: number): Choice[] {
+  const {name, list} = nodeAt(s, i);
+  const out: Choice[] = [];
   if (list) {
     out.push([
       `${name}: lists ${s.lock}`,
@@ -183,27 +216,6 @@ function agentChoices(s: ExploreState, i: number): Choice[] {
         },
       ]);
   }
-  if (agent.steppedAt < s.now)
-    out.push([
-      `${name}: steps`,
-      (d) => {
-        tellAgent(d, i, {type: 'tick'});
-      },
-    ]);
-  if (agent.link.kind === 'starting' && (!guardian || guardian.link.kind !== 'connected'))
-    out.push([
-      `${name}: looks for its guardian`,
-      (d) => {
-        findGuardian(d, i);
-      },
-    ]);
-  if (s.left.crash > 0)
-    out.push([
-      `${name}: kill -9 of the agent`,
-      (d) => {
-        crash(d, i);
-      },
-    ]);
   return out;
 }
 

@@ -1,7 +1,8 @@
 // File systems of a test's own: one that hangs on command (FUSE: bindfs under SIGSTOP), and one that is soon full (a small tmpfs).
 import {spawn, spawnSync, type ChildProcess} from 'node:child_process';
-import {mkdirSync, readFileSync} from 'node:fs';
+import {accessSync, constants, existsSync, mkdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {hasCode} from '../../../lib/guardian/proc.ts';
 import {eventually} from '../../support/eventually.ts';
 import type {Cluster} from '../support/cluster.ts';
 import type {TestNode} from '../support/node.ts';
@@ -13,7 +14,14 @@ export function whyNoFuse(): string | undefined {
   for (const program of ['bindfs', 'fusermount3']) {
     if (spawnSync(program, ['--version'], {stdio: 'ignore'}).status !== 0) return `it needs ${program}`;
   }
-  return readFileSync('/proc/filesystems', 'utf8').includes('\tfuse\n') ? undefined : 'this kernel has no FUSE';
+  if (!existsSync('/dev/fuse')) return 'this machine has no FUSE';
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    if (!hasCode(error, 'EACCES')) throw error;
+    return 'this user may not use /dev/fuse';
+  }
 }
 
 /** A node's own way to the store of the cluster, as its NFS mount would be. */
