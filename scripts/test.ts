@@ -10,7 +10,7 @@ interface Suite {
   readonly name: string;
   /** Which files below the build's test/ belong to it. */
   readonly owns: (file: string) => boolean;
-  /** How many files at once; e2e tests load the machine themselves. */
+  /** How many files at once: e2e tests mostly wait, each for nodes of its own. */
   readonly jobs: number;
   /** Limit of one test, unless it sets its own. */
   readonly testLimitMs: number;
@@ -46,7 +46,7 @@ const inDirectory =
 const SUITES: readonly Suite[] = [
   {name: 'unit', owns: (file) => !inDirectory('sim', 'e2e', 'nfs')(file), jobs: 2, testLimitMs: 20_000, limitMs: 600_000},
   {name: 'sim', owns: inDirectory('sim'), jobs: 2, testLimitMs: 240_000, limitMs: 900_000},
-  {name: 'e2e', owns: inDirectory('e2e'), jobs: 1, testLimitMs: 120_000, limitMs: 1_800_000},
+  {name: 'e2e', owns: inDirectory('e2e'), jobs: 2, testLimitMs: 120_000, limitMs: 1_800_000},
 ];
 
 async function main(): Promise<void> {

@@ -5,6 +5,7 @@ import type {NodeState} from '../protocol/heartbeat.ts';
 import {isAlive} from '../protocol/peers.ts';
 import type {MonoMs} from '../protocol/words.ts';
 import type {Clock, Reporter} from './ports.ts';
+import {NO_COUNTS} from './prelude.ts';
 import type {Chronicle} from './snapshot.ts';
 import type {AgentEvent, Counters} from './status.ts';
 
@@ -25,17 +26,7 @@ export function createChronicler(clock: Clock, log: Reporter): Chronicler {
   let stateHistory: readonly {readonly state: NodeState; readonly timestamp: number}[] = [];
   let shown: Shown | undefined;
   let events = 0;
-  const counters: Tally = {
-    renewals: 0,
-    renewalFailures: 0,
-    lastRenewalMs: null,
-    claims: 0,
-    promotions: 0,
-    demotions: 0,
-    serviceStarts: 0,
-    serviceFailures: 0,
-    storeErrors: 0,
-  };
+  const counters: Tally = {...NO_COUNTS};
 
   function tell(type: AgentEvent['type'], because: string): void {
     const event: AgentEvent = {id: ++events, type, wallMs: clock.wallMs(), because};
