@@ -27,7 +27,19 @@ export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out:
   const idle = vacate(s, 'hear', next);
   const heardAt = input.everybody ? askedAt : s.heardAt;
   const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);
-  return checkOwnRecord({...idle, peers, heardAt}, own, input, out);
+  const kept = input.everybody ? withoutRemoved(s, peers, heartbeats, answeredAt) : peers;
+  return checkOwnRecord({...idle, peers: kept, heardAt}, own, input, out);
+}
+
+/** A dead node whose record is no longer there was removed by an operator: it is forgotten, also where a late reading brought it back. */
+function withoutRemoved(
+  s: AgentState,
+  peers: Readonly<Record<string, Peer>>,
+  heartbeats: readonly NodeReport[],
+  now: MonoMs,
+): Readonly<Record<string, Peer>> {
+  const there = new Set<string>(heartbeats.map(({nodeId}) => nodeId));
+  return Object.fromEntries(Object.entries(peers).filter(([id, peer]) => there.has(id) || isAlive(s, peer, now)));
 }
 
 /** A change of (instanceId, seq) is what "alive" means; an older report than the known one says nothing. */

@@ -60,6 +60,7 @@ describe('HTTP', () => {
         );
         expect((await post(master, '/v1/server/ha/states/clear/node', {nodeId: next.id})).status).to.equal(200);
         expect(await post(master, '/v1/server/ha/states/clear', {})).to.deep.equal({status: 200, text: ''});
+        await eventually(async () => !(dead.id in (await master.state()).nodes), LIMIT_MS, 'the dead node is still shown');
         expect(Object.keys((await master.state()).nodes)).to.have.members([master.id, next.id]);
 
         expect((await post(master, '/v1/server/shutdown', {})).status).to.equal(204);
