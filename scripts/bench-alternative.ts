@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {childrenOf} from '../lib/guardian/proc.ts';
-import {SERVICE} from './bench-cluster.ts';
+import {randomPort, SERVICE} from './bench-cluster.ts';
 import type {Bench} from './bench-failures.ts';
 import {untilAnswered} from './bench-http.ts';
 import type {Row} from './bench-result.ts';
@@ -13,7 +13,6 @@ import {nowMs, overlapMs, readRuns, type ServiceRun} from './bench-witness.ts';
 import {freePorts, ROOT} from './cluster-places.ts';
 
 const LOOP = path.join(ROOT, 'scripts', 'bench-lockfile-loop.mjs');
-const FIRST_PORT = 8481;
 const LIMIT_MS = 60_000;
 /** For how long an old service that nobody ended is watched beside the new one, ms. */
 const WATCH_OLD_MS = 1_000;
@@ -38,7 +37,7 @@ async function measureCase(bench: Bench, withService: boolean, what: string): Pr
   const loops: Loops = {
     directory,
     witness: path.join(directory, 'witness.log'),
-    ports: await freePorts(FIRST_PORT, 2, []),
+    ports: await freePorts(randomPort(), 2),
     running: new Map(),
   };
   await fs.mkdir(path.join(directory, 'store'));

@@ -8,11 +8,12 @@ import {initStore} from '../lib/store/birth.ts';
 import {storePaths} from '../lib/store/paths.ts';
 import {get} from './bench-http.ts';
 import {endNode, lastWords, liveAgent, plainEnvironment} from './cluster-node.ts';
-import {AGENT, freePorts, ROOT, type NodePlace} from './cluster-places.ts';
+import {AGENT, freePorts, ROOT, urlsOf, type NodePlace} from './cluster-places.ts';
 
 export const SERVICE = path.join(ROOT, 'scripts', 'bench-service.mjs');
-/** No port that is handed to outgoing connections. */
-const FIRST_PORT = 8281;
+/** Somewhere in here, so that benchmarks at the same time do not take the ports of each other's nodes that are being restarted. */
+const FIRST_PORT = 10_000;
+const PORTS = 20_000;
 const LOOK_MS = 25;
 /** A node that has not come up by then never will, ms. */
 const SETTLE_LIMIT_MS = 120_000;
@@ -35,10 +36,10 @@ export interface BenchCluster {
 /** Makes store and nodes, and starts them. @param options timings, for example. */
 export async function openCluster(count: number, options: readonly string[]): Promise<BenchCluster> {
   const directory = await fs.mkdtemp(path.join(os.tmpdir(), 'ha-agent-bench-'));
-  const ports = await freePorts(FIRST_PORT, 2 * count, []);
+  const ports = await freePorts(randomPort(), count);
   const store = path.join(directory, 'store');
   const nodes = Array.from({length: count}, (_, index) => {
-    return nodePlace(directory, `n${index + 1}`, ports[index] ?? 0, ports[count + index] ?? 0);
+    return nodePlace(directory, `n${index + 1}`, ports[index] ?? 0);
   });
   const cluster = {directory, store, witness: path.join(directory, 'witness.log'), nodes, options};
   await fs.mkdir(store);
@@ -48,7 +49,9 @@ export async function openCluster(count: number, options: readonly string[]): Pr
   return cluster;
 }
 
-function nodePlace(directory: string, nodeId: string, port: number, servicePort: number): BenchNode {
+export const randomPort = (): number => FIRST_PORT + Math.floor(PORTS * Math.random());
+
+function nodePlace(directory: string, nodeId: string, port: number): BenchNode {
   const folder = path.join(directory, nodeId);
   return {
     nodeId,
@@ -57,8 +60,7 @@ function nodePlace(directory: string, nodeId: string, port: number, servicePort:
     pidFile: path.join(folder, 'pid.txt'),
     configFile: path.join(folder, 'ha-agent.yaml'),
     logFile: path.join(folder, 'agent.log'),
-    url: `http://127.0.0.1:${port}/`,
-    serviceUrl: `http://127.0.0.1:${servicePort}/`,
+    ...urlsOf(port),
   };
 }
 

@@ -53,8 +53,18 @@ export async function measureSwitchover(bench: Bench): Promise<readonly Row[]> {
       const master = await settleSomewhen(cluster, bench.signal);
       const target = cluster.nodes.find((node) => node !== master);
       const askedAt = nowMs();
-      const done = runAgent(['switchover', '--to', target?.nodeId ?? '', '--persistenceDir', cluster.store], bench.signal);
-      const [next] = await Promise.all([nextAnswer(cluster, master, askedAt, bench.signal), done]);
+      // A refused switchover is not waited for.
+      const refused = new AbortController();
+      const signal = AbortSignal.any([bench.signal, refused.signal]);
+      const words = ['switchover', '--to', target?.nodeId ?? '', '--persistenceDir', cluster.store];
+      const done = runAgent(words, signal).catch((error: unknown) => {
+        refused.abort();
+        throw error;
+      });
+      const [answered, said] = await Promise.allSettled([nextAnswer(cluster, master, askedAt, signal), done]);
+      if (said.status === 'rejected') throw said.reason;
+      if (answered.status === 'rejected') throw answered.reason;
+      const next = answered.value;
       const old = (await readRuns(cluster.witness)).findLast((run) => run.node === master.nodeId);
       const {term, end} = old ?? {};
       if (term === undefined || end === undefined || next.listening === undefined)

@@ -11,9 +11,10 @@ export const AGENT = path.join(BUILD, 'lib', 'cli', 'main.cjs');
 
 const NODE_IDS = ['n1', 'n2', 'n3'] as const;
 /** From here on free ports are looked for: below the range that the kernel gives to outgoing connections. */
-const FIRST_AGENT_PORT = 8081;
-const FIRST_SERVICE_PORT = 8181;
+const FIRST_PORT = 8081;
 const PORT_MAX = 32_000;
+/** A service's port lies this far above its agent's. The agent always listens, so it keeps the port of a standby's service free, too. */
+const SERVICE_OFFSET = 100;
 
 export interface NodePlace {
   readonly nodeId: string;
@@ -64,13 +65,8 @@ export function clusterPlace(directory: string | undefined): ClusterPlace {
 
 /** Finds free ports, and writes each node's config file. */
 export async function furnish(place: ClusterPlace): Promise<readonly NodeSpot[]> {
-  const agentPorts = await freePorts(FIRST_AGENT_PORT, place.nodes.length, []);
-  const servicePorts = await freePorts(FIRST_SERVICE_PORT, place.nodes.length, agentPorts);
-  const spots = place.nodes.map((node, index) => ({
-    ...node,
-    url: `http://127.0.0.1:${agentPorts[index] ?? 0}/`,
-    serviceUrl: `http://127.0.0.1:${servicePorts[index] ?? 0}/`,
-  }));
+  const ports = await freePorts(FIRST_PORT, place.nodes.length);
+  const spots = place.nodes.map((node, index) => ({...node, ...urlsOf(ports[index] ?? 0)}));
   for (const spot of spots) {
     await fs.mkdir(spot.folder, {recursive: true});
     await fs.writeFile(spot.configFile, configOf(place, spot));
@@ -113,18 +109,23 @@ health:
 `;
 }
 
-/** Holds each port that it finds until all are found, so that none is counted twice. */
-export async function freePorts(first: number, count: number, taken: readonly number[]): Promise<readonly number[]> {
+/** @param port one of `freePorts`. */
+export const urlsOf = (port: number): Pick<NodeSpot, 'url' | 'serviceUrl'> => ({
+  url: `http://127.0.0.1:${port}/`,
+  serviceUrl: `http://127.0.0.1:${port + SERVICE_OFFSET}/`,
+});
+
+/** Ports for agents, each with a free one for its service; all are held until all are found, so that none is counted twice. */
+export async function freePorts(first: number, count: number): Promise<readonly number[]> {
   const held: net.Server[] = [];
   const ports: number[] = [];
   try {
     for (let port = first; ports.length < count; port++) {
       if (port > PORT_MAX) throw new Error(`no ${count} free ports between ${first} and ${PORT_MAX}`);
-      if (taken.includes(port)) continue;
-      const server = await listen(port);
-      if (!server) continue;
-      held.push(server);
-      ports.push(port);
+      const pair = await Promise.all([listen(port), listen(port + SERVICE_OFFSET)]);
+      const servers = pair.filter((server) => server !== undefined);
+      held.push(...servers);
+      if (servers.length === pair.length) ports.push(port);
     }
     return ports;
   } finally {
