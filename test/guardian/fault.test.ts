@@ -9,7 +9,12 @@ import {buildRoot} from '../support/paths.ts';
 import {useTempDir} from '../support/temp-dir.ts';
 import {Driver, execOf, fixture, setupFor, textOf} from './driver.ts';
 
-const FAULTY = `if (/guardian.main\\.js$/.test(process.argv[1])) setInterval(() => { throw new Error('a fault in a timer'); }, 50);`;
+/** Preloaded into the guardian: a timer that fails again and again, from the moment on when the service has begun to write. */
+const faultyFrom = (file: string): string =>
+  `import {existsSync} from 'node:fs';
+  if (/guardian.main\\.js$/.test(process.argv[1])) setInterval(() => {
+    if (existsSync(${JSON.stringify(file)})) throw new Error('a fault in a timer');
+  }, 50);`;
 
 describe('a fault inside the guardian', () => {
   const dir = useTempDir();
@@ -42,7 +47,7 @@ describe('a fault inside the guardian', () => {
   });
 
   it('in a timer is told, and the deadline is kept all the same', async () => {
-    const driver = new Driver(['env', `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(FAULTY)}`]);
+    const driver = new Driver(['env', `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(faultyFrom(log()))}`]);
     try {
       const containment = await probeContainment('group');
       const record = await driver.spawnGuardian(dir(), setupFor(execOf(containment, fixture('polite.sh'), log())));
