@@ -59,8 +59,12 @@ describe('HTTP', () => {
           'the dead node is not FAILED',
         );
         expect((await post(master, '/v1/server/ha/states/clear/node', {nodeId: next.id})).status).to.equal(200);
-        expect(await post(master, '/v1/server/ha/states/clear', {})).to.deep.equal({status: 200, text: ''});
-        await eventually(async () => !(dead.id in (await master.state()).nodes), LIMIT_MS, 'the dead node is still shown');
+        // A node whose own heartbeat is late takes nobody for dead, and clears nothing: it is asked again.
+        const cleared = async (): Promise<boolean> => {
+          expect(await post(master, '/v1/server/ha/states/clear', {})).to.deep.equal({status: 200, text: ''});
+          return !(dead.id in (await master.state()).nodes);
+        };
+        await eventually(cleared, LIMIT_MS, 'the dead node is still shown');
         expect(Object.keys((await master.state()).nodes)).to.have.members([master.id, next.id]);
 
         expect((await post(master, '/v1/server/shutdown', {})).status).to.equal(204);
