@@ -22,7 +22,7 @@ export interface Agent {
   readonly mailbox: Mailbox;
   /** Resolves when the agent has ended: nothing is held and nothing runs, or the guardian keeps it. */
   readonly ended: Promise<Ending>;
-  input(input: AgentInput): void;
+  input(input: AgentInput, now?: MonoMs): void;
   start(): void;
 }
 
@@ -48,12 +48,20 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   const ended = new Promise<Ending>((resolve) => (settle = resolve));
   const history = createHistoryWriter(self, store, clock, log);
   const chronicler = createChronicler(clock, log);
-  const parts: PerformerParts = {ports, facts, history, input, state: () => state, exit, guardians: {count: 0}};
+  const parts: PerformerParts = {
+    ports,
+    facts,
+    history,
+    input,
+    state: () => state,
+    turnedAt: () => turnedAt,
+    exit,
+    guardians: {count: 0},
+  };
 
-  function input(given: AgentInput): void {
+  /** @param now a reading of the clock made just before: each costs a read of /proc. */
+  function input(given: AgentInput, now = clock.now()): void {
     if (state.ended) return;
-    // One reading of the clock a turn: it costs a read of /proc.
-    const now = clock.now();
     const before = state;
     const {state: next, effects} = stepAgent(before, given, now);
     assertTurn(before, next, effects);
@@ -100,10 +108,10 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
       statusOf(state, facts, {...chronicler.chronicle(), storeId: store.storeId, turnedAt}, clock.now(), clock.wallMs()),
   };
   return {port, mailbox, ended, input, start: tick};
+}
 
-  function masterUriToFollow(s: AgentState, now: MonoMs): string | undefined {
-    const owner = ownerOf(s);
-    if (owner === undefined || owner === s.self.nodeId || nodeStateOf(s, now) === 'MASTER') return undefined;
-    return s.peers[owner]?.report.uri;
-  }
+function masterUriToFollow(s: AgentState, now: MonoMs): string | undefined {
+  const owner = ownerOf(s);
+  if (owner === undefined || owner === s.self.nodeId || nodeStateOf(s, now) === 'MASTER') return undefined;
+  return s.peers[owner]?.report.uri;
 }

@@ -10,7 +10,9 @@ export interface PerformerParts {
   readonly facts: AgentFacts;
   readonly history: HistoryWriter;
   readonly state: () => AgentState;
-  readonly input: (input: AgentInput) => void;
+  /** When the turn began whose effects are being carried out. */
+  readonly turnedAt: () => MonoMs;
+  readonly input: (input: AgentInput, now?: MonoMs) => void;
   readonly exit: (effect: AgentEffect & {type: 'exit'}) => void;
   /** Counts the guardians: what belongs to an earlier one ends. */
   readonly guardians: {count: number};
@@ -98,16 +100,19 @@ interface Times {
   readonly answeredAt: MonoMs;
 }
 
-/** Stamps a call: `askedAt` before it is issued, `answeredAt` after its reply. */
+/**
+ * Stamps a call: `askedAt` before it is issued, `answeredAt` after its reply. The turn that wants the call has read the clock just
+ * before, and an earlier `askedAt` only makes a lease shorter and a listing older.
+ */
 async function call<T>(
   parts: PerformerParts,
   issue: () => Promise<T>,
   answer: (reply: T, times: Times) => AgentInput,
 ): Promise<void> {
-  const {clock} = parts.ports;
-  const askedAt = clock.now();
+  const askedAt = parts.turnedAt();
   const reply = await issue();
-  parts.input(answer(reply, {askedAt, answeredAt: clock.now()}));
+  const answeredAt = parts.ports.clock.now();
+  parts.input(answer(reply, {askedAt, answeredAt}), answeredAt);
 }
 
 async function killGuardian({ports, input, guardians}: PerformerParts, because: string): Promise<void> {

@@ -4,7 +4,9 @@
 /** One thread for each lane of the store, which may all hang at once, and some for everything else. */
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
-void import('./crash.ts').then(async ({endOnCrash}) => {
+void Promise.all([import('./crash.ts'), import('node:v8')]).then(async ([{endOnCrash}, v8]) => {
+  // An agent does little, for weeks: what optimised code would save is less than optimising costs.
+  v8.setFlagsFromString('--no-opt');
   endOnCrash();
   const {main} = await import('./program.ts');
   await main(process.argv.slice(2));

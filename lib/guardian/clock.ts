@@ -2,7 +2,7 @@
 import {uptime} from 'node:os';
 import {monoMs, type MonoMs} from '../protocol/words.ts';
 
-/** Largest (boot clock - hrtime) seen so far, ms: it is exact up to the 10 ms steps of the boot clock and grows in a suspend. */
+/** Largest (boot clock - steady clock) seen so far, ms: it is exact up to the 10 ms steps of the boot clock and grows in a suspend. */
 let offsetMs = -Infinity;
 
 /**

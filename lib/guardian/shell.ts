@@ -39,6 +39,9 @@ export class GuardianShell implements RunContext {
   private readonly queue: GuardianInput[] = [];
   private busy = false;
   private timer: NodeJS.Timeout | undefined;
+  /** Runs while there is anything to stop, to wait for or to release. */
+  private ticking: NodeJS.Timeout | undefined;
+  private turnedAt = bootNow();
   private values: Readonly<Record<string, string>> = {};
   /** The agent that is obeyed; while a new one introduces itself, that one. */
   private agent: {readonly socket: Socket; readonly identity: ProcessIdentity} | undefined;
@@ -60,7 +63,7 @@ export class GuardianShell implements RunContext {
     this.exit = exit;
     this.step = step;
     this.state = newGuardian(setup.config);
-    setInterval(() => this.feed({type: 'tick'}), TICK_MS);
+    this.setTimers();
   }
 
   environment(role: 'active' | 'passive', epoch: number | undefined): NodeJS.ProcessEnv {
@@ -113,7 +116,7 @@ export class GuardianShell implements RunContext {
     this.busy = true;
     for (let next = this.queue.shift(); next; next = this.queue.shift()) this.turn(next);
     this.busy = false;
-    this.setTimer();
+    this.setTimers();
   }
 
   /** A fault in one effect must not keep the others from being carried out, least of all SIGKILL. */
@@ -122,7 +125,9 @@ export class GuardianShell implements RunContext {
     const before = this.state;
     let effects: readonly GuardianEffect[];
     try {
-      ({state: this.state, effects} = this.step(before, input, bootNow()));
+      // One reading of the clock a turn: it costs a read of /proc.
+      this.turnedAt = bootNow();
+      ({state: this.state, effects} = this.step(before, input, this.turnedAt));
     } catch (error) {
       return this.breakDown(error);
     }
@@ -291,14 +296,22 @@ export class GuardianShell implements RunContext {
     helper.once('exit', () => this.feed({type: 'releaseEnded'}));
   }
 
-  private setTimer(): void {
+  private setTimers(): void {
     clearTimeout(this.timer);
-    const now = bootNow();
-    const next = nextInstants(this.state).filter((at) => at > now);
-    const inMs = Math.min(...next) - now;
+    if (!this.broken && isIdle(this.state)) {
+      clearInterval(this.ticking);
+      this.ticking = undefined;
+      return;
+    }
+    this.ticking ??= setInterval(() => this.feed({type: 'tick'}), TICK_MS);
+    const next = nextInstants(this.state).filter((at) => at > this.turnedAt);
+    const inMs = Math.min(...next) - this.turnedAt;
     if (inMs < TICK_MS) this.timer = setTimeout(() => this.feed({type: 'tick'}), Math.ceil(inMs));
   }
 }
+
+/** Nothing runs and the agent is there: whatever comes next comes as a message, or as the end of the channel. */
+const isIdle = (s: GuardianState): boolean => s.run.kind === 'none' && s.link.kind === 'connected' && s.release.kind === 'none';
 
 /** What the machine will have to do without being told. */
 function nextInstants(s: GuardianState): MonoMs[] {

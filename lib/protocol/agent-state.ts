@@ -119,12 +119,14 @@ export interface Adopted {
   readonly run: number | undefined;
 }
 
+/** Whose heartbeats are read: of these nodes, of every node, or of every node but this one. */
+export type Whose = readonly NodeId[] | 'all' | 'others';
+
 export type AgentEffect =
   | {readonly type: 'list'; readonly refresh: boolean}
   | {readonly type: 'rename'; readonly op: RenameOp; readonly from: string; readonly to: string}
   | {readonly type: 'writeHeartbeat'; readonly heartbeat: Omit<Heartbeat, 'wallMs'>}
-  /** Read these nodes' heartbeats, or everybody's. */
-  | {readonly type: 'readHeartbeats'; readonly whose: readonly NodeId[] | 'all'}
+  | {readonly type: 'readHeartbeats'; readonly whose: Whose}
   | {readonly type: 'readWishes'}
   | {readonly type: 'setDeadline'; readonly epoch: Epoch; readonly attempt: number; readonly deadline: MonoMs | 'now'}
   | {readonly type: 'startService'; readonly run: number; readonly epoch: Epoch}

@@ -1,5 +1,5 @@
 // Who is alive, as heartbeats tell it; and whether the record with our id is ours. Heartbeats never tell who is master.
-import type {AgentEffect, AgentInput, AgentState, ElderMark, OwnRecord, Peer, RecordMark} from './agent-state.ts';
+import type {AgentEffect, AgentInput, AgentState, ElderMark, OwnRecord, Peer, RecordMark, Whose} from './agent-state.ts';
 import type {NodeReport} from './heartbeat.ts';
 import {isDue, occupy, vacate} from './lanes.ts';
 import {ALIVE_HEARTBEATS, LISTEN_POLLS, listenMs, muteMs} from './timing.ts';
@@ -122,8 +122,14 @@ function goesBeforeTwin(s: AgentState, twin: RecordMark): boolean {
 /** Reads whom this node needs: everybody while it elects or owns, the owner while it follows. */
 export function listen(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   if (!isDue(s, 'hear', now)) return s;
-  out.push({type: 'readHeartbeats', whose: needsEverybody(s, now) ? 'all' : [ownerOf(s)].flatMap((id) => id ?? [])});
+  out.push({type: 'readHeartbeats', whose: whomToHear(s, now)});
   return occupy(s, 'hear');
+}
+
+/** Once our own record is ours, writing it tells whether it still is. */
+function whomToHear(s: AgentState, now: MonoMs): Whose {
+  if (!needsEverybody(s, now)) return [ownerOf(s)].flatMap((id) => id ?? []);
+  return s.ownRecord.kind === 'mine' ? 'others' : 'all';
 }
 
 function needsEverybody(s: AgentState, now: MonoMs): boolean {

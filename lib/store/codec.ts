@@ -72,7 +72,8 @@ export function decodeHeartbeat(bytes: Buffer, owner: NodeId): DecodedHeartbeat 
   if (bytes.length === 0) return {kind: 'torn', reason: 'is empty'};
   if (bytes.length > HEARTBEAT_BYTES)
     return {kind: 'foreign', reason: `is longer than a heartbeat, which has ${HEARTBEAT_BYTES} bytes`};
-  const text = bytes.toString('utf8');
+  // The padding is most of the block.
+  const text = bytes.toString('utf8', 0, bytes.lastIndexOf('}') + 1);
   const json = parseJson(text);
   if (!json) return {kind: 'torn', reason: 'does not hold one JSON record: half written, or something else'};
   const format = formatOf(json.value);

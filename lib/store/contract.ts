@@ -1,5 +1,5 @@
 // What the agent asks of the shared directory. Each method is one call of one lane: the agent never has two of a lane in flight.
-import type {HistoryEvent, Listing, RenameOutcome, Wishes} from '../protocol/agent-state.ts';
+import type {HistoryEvent, Listing, RenameOutcome, Whose, Wishes} from '../protocol/agent-state.ts';
 import type {Heartbeat, NodeReport} from '../protocol/heartbeat.ts';
 import type {NodeId} from '../protocol/words.ts';
 
@@ -16,9 +16,9 @@ export interface Store {
     /** Whose record stood there before; undefined if none or unreadable. */
     readonly found: Pick<NodeReport, 'instanceId' | 'seq'> | undefined;
   }>;
-  /** Reads these nodes' records, or everybody's. Lane "hear". What is no record, or may not be read, is reported and treated as none, so that
+  /** Reads nodes' records. Lane "hear". What is no record, or may not be read, is reported and treated as none, so that
    * rubbish cannot block elections. Never rejects. */
-  readHeartbeats(whose: readonly NodeId[] | 'all'): Promise<Heard>;
+  readHeartbeats(whose: Whose): Promise<Heard>;
   /** The names in the control directory. Lane "wish". @returns undefined if it could not be read; never rejects. */
   readWishes(): Promise<Wishes | undefined>;
   /** Adds a wish to the control directory; one that is there already is fine. @throws HaError */
@@ -40,7 +40,7 @@ export interface Heard {
   readonly heartbeats: readonly Heartbeat[];
   /** This node's record was looked for, and is either among them or certainly no record. */
   readonly own: boolean;
-  /** All records were looked for, and it is known of each, and of this node's, what it is. */
+  /** All records that were asked for, all or all others, were looked for, and it is known of each what it is. */
   readonly everybody: boolean;
   /** The directory, or some record, was answered with trouble of the file system: what is there is not known. */
   readonly failed: boolean;

@@ -2,7 +2,7 @@
 import {lstat, readdir, rename} from 'node:fs/promises';
 import {join} from 'node:path';
 import {HaError, isHaError, reasonOf} from '../errors.ts';
-import type {Listing, RenameOutcome, Wishes} from '../protocol/agent-state.ts';
+import type {Listing, RenameOutcome, Whose, Wishes} from '../protocol/agent-state.ts';
 import type {Heartbeat} from '../protocol/heartbeat.ts';
 import {parseLockName} from '../protocol/lock-name.ts';
 import {epoch, type NodeId} from '../protocol/words.ts';
@@ -105,12 +105,12 @@ class DirectoryStore implements Store {
     };
   }
 
-  async readHeartbeats(whose: readonly NodeId[] | 'all'): ReturnType<Store['readHeartbeats']> {
+  async readHeartbeats(whose: Whose): ReturnType<Store['readHeartbeats']> {
     const found: FoundHeartbeat[] = [];
     let looked = true;
     try {
-      if (whose === 'all') {
-        const nodes = await readNodes(this.#io, this.#paths);
+      if (whose === 'all' || whose === 'others') {
+        const nodes = await readNodes(this.#io, this.#paths, whose === 'others' ? this.#nodeId : undefined);
         for (const name of nodes.strange)
           this.#faults.tell(strangePath(this.#paths, name), strangeReason(this.#paths.nodesDir, name));
         looked = this.#noted(this.#paths.nodesDir, nodes.failed);
@@ -126,12 +126,13 @@ class DirectoryStore implements Store {
     const heartbeats = found.flatMap((each) => this.#accepted(each) ?? []);
     const own = looked && this.#knowsOwn(whose, found);
     const failed = !looked || found.some((each) => each.kind === 'failed' && !each.denied);
-    return {heartbeats, own, everybody: whose === 'all' && own && !failed, failed: failed || (whose === 'all' && !own)};
+    const everybody = whose === 'others' || (whose === 'all' && own);
+    return {heartbeats, own, everybody: everybody && !failed, failed: failed || (whose === 'all' && !own)};
   }
 
   /** A record of this node that may not be read could be that of a twin. */
-  #knowsOwn(whose: readonly NodeId[] | 'all', found: readonly FoundHeartbeat[]): boolean {
-    if (whose !== 'all' && !whose.includes(this.#nodeId)) return false;
+  #knowsOwn(whose: Whose, found: readonly FoundHeartbeat[]): boolean {
+    if (whose === 'others' || (whose !== 'all' && !whose.includes(this.#nodeId))) return false;
     return found.every((each) => each.nodeId !== this.#nodeId || each.kind !== 'failed');
   }
 

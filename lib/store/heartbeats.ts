@@ -65,22 +65,19 @@ export async function readHeartbeat(io: BlockIo, paths: StorePaths, nodeId: Node
   }
 }
 
-/** Reads every node's record, one after the other. Never rejects but for bugs. */
-export async function readNodes(io: BlockIo, paths: StorePaths): Promise<NodesDirectory> {
-  const linked = await linkFault(paths.nodesDir);
+/** Reads every node's record but that of `except`, one after the other. Never rejects but for bugs. */
+export async function readNodes(io: BlockIo, paths: StorePaths, except?: NodeId): Promise<NodesDirectory> {
+  const listing = readdir(paths.nodesDir).catch((error: unknown) => ({failed: ioReason('list', paths.nodesDir, error)}));
+  // Both at once: together they wake this process up once.
+  const [linked, names] = await Promise.all([linkFault(paths.nodesDir), listing]);
   if (linked !== undefined) return {found: [], strange: [], failed: linked};
-  let names: string[];
-  try {
-    names = await readdir(paths.nodesDir);
-  } catch (error) {
-    return {found: [], strange: [], failed: ioReason('list', paths.nodesDir, error)};
-  }
+  if (!Array.isArray(names)) return {found: [], strange: [], failed: names.failed};
   const found: FoundHeartbeat[] = [];
   const strange: string[] = [];
   for (const name of names.sort()) {
     const nodeId = parseHeartbeatFile(name);
     if (nodeId === undefined || found.length >= NODES_MAX) strange.push(name);
-    else found.push(await readHeartbeat(io, paths, nodeId));
+    else if (nodeId !== except) found.push(await readHeartbeat(io, paths, nodeId));
   }
   return {found, strange, failed: undefined};
 }

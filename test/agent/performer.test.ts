@@ -19,6 +19,7 @@ describe('The performer', () => {
         facts: {version: '1', app: 'default', persistenceDir: '/nowhere', settings: SETTINGS, passiveIntervalMs: 5},
         history: {add: () => undefined, settle: () => Promise.resolve()},
         state: () => state,
+        turnedAt: () => monoMs(1_000),
         input(given) {
           inputs.push(given);
           if (given.type === 'guardianLost') perform(made.parts, {type: 'killGuardian', because: given.because});

@@ -1,8 +1,7 @@
 // One call to the store on its way: out, executed (or not, or much later), and back, as NFS clients and servers do it.
-import type {Listing, RenameOutcome, Wishes} from '../../lib/protocol/agent-state.ts';
+import type {Listing, RenameOutcome, Whose, Wishes} from '../../lib/protocol/agent-state.ts';
 import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
 import type {LaneName} from '../../lib/protocol/agent-state.ts';
-import type {NodeId} from '../../lib/protocol/words.ts';
 import {executeRename} from './server.ts';
 import {endAfter, type Host, type LateCall, type World} from './world-types.ts';
 
@@ -141,14 +140,16 @@ export interface Heard {
   readonly whole: boolean;
 }
 
-export function callReadHeartbeats(w: World, host: Host, whose: readonly NodeId[] | 'all', reply: (heard: Heard) => void): void {
+export function callReadHeartbeats(w: World, host: Host, whose: Whose, reply: (heard: Heard) => void): void {
   trip(
     w,
     host,
     'hear',
     () => {
       if (host.weather.unmounted) return {heartbeats: [], whole: false};
-      const wanted = [...w.server.records.values()].filter((record) => whose === 'all' || whose.includes(record.nodeId));
+      const wanted = [...w.server.records.values()].filter(({nodeId}) =>
+        whose === 'others' ? nodeId !== host.nodeId : whose === 'all' || whose.includes(nodeId),
+      );
       const readable = wanted.filter(() => !(w.faults && host.rng.chance(host.weather.errors)));
       return {heartbeats: readable, whole: readable.length === wanted.length};
     },

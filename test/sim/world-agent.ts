@@ -203,8 +203,10 @@ function hear(w: World, agent: AgentProc, effect: AgentEffect & {type: 'readHear
   const {whose} = effect;
   call(w, agent, 'hear', (askedAt, done) => {
     callReadHeartbeats(w, host, whose, ({heartbeats, whole}) => {
-      const everybody = whose === 'all' && whole;
-      const own = (whose === 'all' || whose.includes(host.nodeId)) && (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
+      const everybody = (whose === 'all' || whose === 'others') && whole;
+      const own =
+        (whose === 'all' || (whose !== 'others' && whose.includes(host.nodeId))) &&
+        (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
       done(() => ({type: 'heard', heartbeats, everybody, own, failed: !whole, askedAt, answeredAt: localNow(w, host)}));
     });
   });
