@@ -38,6 +38,10 @@ module.exports = {
       core: true,
       comment: 'the guardian has to start fast, stay small and depend on nothing that can fail',
     }),
+    only('compat-is-pure', '^lib/compat/', ['^lib/compat/', '^lib/protocol/', '^lib/config/(options|units|words)\\.ts$'], {
+      core: false,
+      comment: 'text in, options out: what HAL and PROM wrote is read without touching anything',
+    }),
     only('store-knows-no-roles', '^lib/store/', ['^lib/store/', '^lib/protocol/', ERRORS, '^node_modules/zod/'], {
       core: true,
       comment: 'the store knows paths and bytes, nothing of the agent, the service or the guardian',
@@ -51,6 +55,7 @@ module.exports = {
         ERRORS,
         '^lib/protocol/',
         '^lib/log/',
+        '^lib/store/fields\\.ts$',
         '^node_modules/(hono|@hono|prom-client)/',
       ],
       {core: true, comment: 'they answer from the status and leave requests; they never touch store, guardian or service'},
@@ -68,6 +73,7 @@ module.exports = {
     onlyBelow('chokidar', '^lib/config/'),
     onlyBelow('proper-lockfile', '^lib/agent/short-lock\\.ts$'),
     onlyBelow('yargs', '^lib/cli/'),
+    onlyBelow('mustache', '^lib/proxy/'),
     {
       name: 'lib-stands-alone',
       comment: 'tests, scripts and examples may import lib, never the reverse',

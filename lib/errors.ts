@@ -75,6 +75,27 @@ export interface Failures {
   'http.cannotListen': {readonly address: string; readonly port: number; readonly reason: string};
   /** A file with users, certificates or keys cannot be used. */
   'http.badFile': {readonly file: string; readonly reason: string};
+
+  // proxy
+  /** There is no such template, or it cannot be parsed. */
+  'proxy.template': {readonly template: string; readonly reason: string};
+
+  // HaClient
+  /** An option or argument that makes no sense. */
+  'client.invalid': {readonly what: string};
+  /** Nobody was master, or said so, for this long. */
+  'client.noMaster': {readonly waitedMs: number; readonly reasons: readonly string[]};
+  /** There is a master, and no address of what the request is for. */
+  'client.noService': {readonly nodeId: string; readonly uri: string | undefined};
+  /** The request was not carried out, or can be sent again without harm. */
+  'client.unreachable': {readonly method: string; readonly url: string};
+  /** The request was sent, and may have been carried out. */
+  'client.fateUnknown': {readonly method: string; readonly url: string};
+  'client.closed': Readonly<Record<string, never>>;
+
+  // doctor
+  /** The doctor on the other host cannot be used, or nobody made use of this one. */
+  'doctor.partner': {readonly url: string; readonly reason: string};
 }
 
 export type ErrorCode = keyof Failures;
@@ -125,6 +146,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'cluster.refused',
   'containment.unavailable',
   'http.badFile',
+  'proxy.template',
 ]);
 
 /** @returns the exit status that interface.md promises: 3 refused, 2 failed while running. */

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that the end-to-end tests use, where they are missing. Never starts a service.
+# Installs the Debian packages that the end-to-end tests use, where they are missing; with the argument `nfs`, those of the NFS lab
+# instead. Never starts a service.
 # Exit status: 0 everything is there, 1 something is not and could not be installed; the tests that need it skip aloud.
 set -u
 
@@ -8,7 +9,15 @@ POLICY=/usr/sbin/policy-rc.d
 
 # command:package
 TOOLS='bindfs:bindfs fusermount3:fuse3 strace:strace ps:procps unshare:util-linux nsenter:util-linux setpriv:util-linux
-  ip:iproute2 curl:curl openssl:openssl'
+  ip:iproute2 curl:curl openssl:openssl nginx:nginx haproxy:haproxy monit:monit'
+LAB_TOOLS='linux.uml:user-mode-linux rpc.nfsd:nfs-kernel-server mount.nfs:nfs-common rpcbind:rpcbind nft:nftables ip:iproute2
+  tc:iproute2 modprobe:kmod mkfs.ext4:e2fsprogs ps:procps unshare:util-linux mount:mount bash:bash'
+
+case "${1:-}" in
+  '') ;;
+  nfs) TOOLS=$LAB_TOOLS ;;
+  *) echo "install-test-tools: $1: there is nothing but nfs" >&2; exit 1 ;;
+esac
 
 say() { printf 'install-test-tools: %s\n' "$*"; }
 
@@ -21,8 +30,11 @@ missing_packages() {
 # Only root's PATH has the sbin directories, and ip lives in one of them.
 PATH=$PATH:/usr/sbin:/sbin
 missing=$(missing_packages)
+note_fuse() {
+  [ "${1:-}" = nfs ] || [ -e /dev/fuse ] || say 'there is no /dev/fuse: tests of a hung store will skip'
+}
 if [ -z "$missing" ]; then
-  [ -e /dev/fuse ] || say 'there is no /dev/fuse: tests of a hung store will skip'
+  note_fuse "$@"
   exit 0
 fi
 if [ "$(id -u)" -ne 0 ]; then
@@ -61,4 +73,4 @@ if [ -n "$missing" ]; then
   exit 1
 fi
 say 'all there'
-[ -e /dev/fuse ] || say 'there is no /dev/fuse: tests of a hung store will skip'
+note_fuse "$@"

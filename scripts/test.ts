@@ -1,5 +1,5 @@
 // `npm test`: runs the suites one after the other and closes with the line `N passed, N failed`.
-// Options: `--only unit|sim|e2e` (may be repeated), `--grep PATTERN`.
+// Options: `--only unit|sim|e2e|nfs` (may be repeated), `--grep PATTERN`. The suite nfs runs only when it is named.
 import {spawn, type ChildProcess} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,6 +16,8 @@ interface Suite {
   readonly testLimitMs: number;
   /** A net for what hangs, far above what the suite needs. */
   readonly limitMs: number;
+  /** Whether it runs only when `--only` names it. */
+  readonly onDemand?: boolean;
 }
 
 interface Result {
@@ -47,13 +49,15 @@ const SUITES: readonly Suite[] = [
   {name: 'unit', owns: (file) => !inDirectory('sim', 'e2e', 'nfs')(file), jobs: 2, testLimitMs: 20_000, limitMs: 600_000},
   {name: 'sim', owns: inDirectory('sim'), jobs: 2, testLimitMs: 240_000, limitMs: 900_000},
   {name: 'e2e', owns: inDirectory('e2e'), jobs: 2, testLimitMs: 120_000, limitMs: 1_800_000},
+  // Each file boots machines of its own, which need the cores for themselves.
+  {name: 'nfs', owns: inDirectory('nfs'), jobs: 1, testLimitMs: 300_000, limitMs: 7_200_000, onDemand: true},
 ];
 
 async function main(): Promise<void> {
   const {only, grep} = readOptions();
   fs.rmSync(SUMMARY, {force: true});
   const results: Result[] = [];
-  for (const suite of SUITES.filter(({name}) => only.length === 0 || only.includes(name))) {
+  for (const suite of SUITES.filter(({name, onDemand}) => (only.length === 0 ? onDemand !== true : only.includes(name)))) {
     results.push(await runSuite(suite, grep));
     if (interrupted) break;
   }

@@ -2,12 +2,14 @@
 import {newAgent, nextStepAt, stepAgent} from '../protocol/agent-machine.ts';
 import {heartbeatOf, nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
 import type {AgentEffect, AgentInput, AgentState, Self} from '../protocol/agent-state.ts';
+import {fenceTarget, type FenceTarget, type FenceWaits} from '../protocol/fence.ts';
 import {assertTurn} from '../protocol/invariants.ts';
 import type {Epoch, MonoMs} from '../protocol/words.ts';
 import {createChronicler} from './chronicler.ts';
+import {createFitness, type FitnessBoard} from './fitness.ts';
 import {createHistoryWriter} from './history-writer.ts';
 import {createMailbox, type Mailbox} from './mailbox.ts';
-import {perform, type PerformerParts} from './performer.ts';
+import {perform, published, type PerformerParts} from './performer.ts';
 import type {AgentFacts, AgentPorts} from './ports.ts';
 import {statusOf} from './snapshot.ts';
 import type {AgentPort} from './status.ts';
@@ -20,6 +22,10 @@ export interface Ending {
 export interface Agent {
   readonly port: AgentPort;
   readonly mailbox: Mailbox;
+  /** What stands against this node being elected. */
+  readonly fitness: Pick<FitnessBoard, 'note'>;
+  /** Whose host to fence now; undefined: nobody's. */
+  fenceTarget(waits: FenceWaits): FenceTarget | undefined;
   /** Resolves when the agent has ended: nothing is held and nothing runs, or the guardian keeps it. */
   readonly ended: Promise<Ending>;
   input(input: AgentInput, now?: MonoMs): void;
@@ -48,10 +54,12 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   const ended = new Promise<Ending>((resolve) => (settle = resolve));
   const history = createHistoryWriter(self, store, clock, log);
   const chronicler = createChronicler(clock, log);
+  const fitness = createFitness(ports.health, input);
   const parts: PerformerParts = {
     ports,
     facts,
     history,
+    fitness,
     input,
     state: () => state,
     turnedAt: () => turnedAt,
@@ -72,6 +80,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
     ports.followMaster(masterUriToFollow(next, now));
     for (const effect of effects) perform(parts, effect);
     mailbox.turned(state);
+    fitness.turned(state);
     if (ports.guardian.outdated() && isIdle(state)) {
       return input({type: 'guardianLost', because: 'replacing the guardian: it was started with another configuration'});
     }
@@ -81,23 +90,15 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
 
   const tick = (): void => input({type: 'tick'});
 
-  function exit(effect: AgentEffect & {type: 'exit'}): void {
-    clearTimeout(timer);
-    void lastWords(effect).then(() => settle({code: effect.code, because: effect.because}));
+  function start(): void {
+    fitness.start();
+    tick();
   }
 
-  async function lastWords(effect: AgentEffect & {type: 'exit'}): Promise<void> {
-    ports.readiness.stop();
-    ports.followMaster(undefined);
-    ports.guardian.send({type: effect.keep ? 'keep' : 'bye'});
-    const farewell = {...heartbeatOf(state, clock.now()), wallMs: clock.wallMs()};
-    const mayWrite = state.ownRecord.kind === 'mine' && !state.lanes.beat.busy && effect.code !== 3;
-    const words = Promise.all([
-      mayWrite ? store.writeHeartbeat(farewell) : undefined,
-      history.settle(LAST_WORDS_MS),
-      ports.guardian.leave(),
-    ]);
-    await Promise.race([words, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+  function exit(effect: AgentEffect & {type: 'exit'}): void {
+    clearTimeout(timer);
+    fitness.stop();
+    void lastWords(parts, effect).then(() => settle({code: effect.code, because: effect.because}));
   }
 
   const mailbox = createMailbox({input, state: () => state, store, clock});
@@ -107,7 +108,24 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
     status: () =>
       statusOf(state, facts, {...chronicler.chronicle(), storeId: store.storeId, turnedAt}, clock.now(), clock.wallMs()),
   };
-  return {port, mailbox, ended, input, start: tick};
+  return {port, mailbox, fitness, fenceTarget: (waits) => fenceTarget(state, waits, clock.now()), ended, input, start};
+}
+
+/** Resolves when they are out, or have taken too long. */
+async function lastWords({ports, facts, history, state}: PerformerParts, effect: AgentEffect & {type: 'exit'}): Promise<void> {
+  const {clock, store, guardian, readiness} = ports;
+  const s = state();
+  readiness.stop();
+  ports.followMaster(undefined);
+  guardian.send({type: effect.keep ? 'keep' : 'bye'});
+  const farewell = {...heartbeatOf(s, clock.now()), ...published(facts), wallMs: clock.wallMs()};
+  const mayWrite = s.ownRecord.kind === 'mine' && !s.lanes.beat.busy && effect.code !== 3;
+  const words = Promise.all([
+    mayWrite ? store.writeHeartbeat(farewell) : undefined,
+    history.settle(LAST_WORDS_MS),
+    guardian.leave(),
+  ]);
+  await Promise.race([words, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
 }
 
 function masterUriToFollow(s: AgentState, now: MonoMs): string | undefined {

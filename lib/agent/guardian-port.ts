@@ -4,7 +4,7 @@ import type {GuardianClient, GuardianListener as ChannelListener} from '../guard
 import type {OutputLine} from '../guardian/output-lines.ts';
 import type {GuardianRecord} from '../guardian/record.ts';
 import {connectGuardian, forgetGuardian, spawnGuardian} from '../guardian/spawn.ts';
-import type {GuardianSetup} from '../guardian/wire.ts';
+import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
 import type {Adopted} from '../protocol/agent-state.ts';
 import type {GuardianOrder} from '../protocol/guardian-machine.ts';
 import type {InstanceId} from '../protocol/words.ts';
@@ -29,10 +29,17 @@ export interface GuardianOptions {
 /** How long a rejected or unproven state is waited for before it is looked at again, ms. */
 const RETRY_MS = 500;
 
+/** With what the configuration may change while a guardian lives. */
+export interface ChangeableGuardian extends GuardianPort {
+  /** The service has another form from now on: the next commands are these. Its kind stays. */
+  setService(service: ServiceSpec): void;
+}
+
 /** A plain object, so that callers can put another function in the place of one. */
-export function createGuardianPort(options: GuardianOptions): GuardianPort {
+export function createGuardianPort(options: GuardianOptions): ChangeableGuardian {
   const guardian = new Guardian(options);
   return {
+    setService: (service) => guardian.setService(service),
     open: (listener) => guardian.open(listener),
     outdated: () => guardian.outdated(),
     send: (order) => guardian.send(order),
@@ -42,8 +49,9 @@ export function createGuardianPort(options: GuardianOptions): GuardianPort {
   };
 }
 
-class Guardian implements GuardianPort {
+class Guardian implements ChangeableGuardian {
   readonly #options: GuardianOptions;
+  #setup: GuardianOptions['setup'];
   #client: GuardianClient | undefined;
   #earlier: GuardianRecord | undefined;
   #outdated = false;
@@ -53,6 +61,7 @@ class Guardian implements GuardianPort {
 
   constructor(options: GuardianOptions) {
     this.#options = options;
+    this.#setup = options.setup;
     this.#earlier = options.earlier;
   }
 
@@ -63,6 +72,11 @@ class Guardian implements GuardianPort {
     const opened = (found && (await this.#adopt(found, listener))) ?? (await this.#spawn(listener));
     await this.#keep(opened);
     return opened.adopted;
+  }
+
+  setService(service: ServiceSpec): void {
+    this.#setup = {...this.#setup, service};
+    if (service.kind === 'ensure') this.#client?.setEnsure(service);
   }
 
   outdated(): boolean {
@@ -78,7 +92,7 @@ class Guardian implements GuardianPort {
     for (;;) {
       const result = await this.#client?.kill();
       if (!result) return {proven: true, because: 'there was no guardian'};
-      const onlyPassiveTells = this.#options.setup.service.kind === 'ensure';
+      const onlyPassiveTells = this.#setup.service.kind === 'ensure';
       if (result.proven || onlyPassiveTells) return {proven: result.proven, because: result.because};
       this.#tellSurvivors(result);
       await sleep(RETRY_MS);
@@ -130,9 +144,9 @@ class Guardian implements GuardianPort {
   }
 
   async #spawn(listener: GuardianListener): Promise<GuardianClient> {
-    const {stateDir, instanceId, setup} = this.#options;
+    const {stateDir, instanceId} = this.#options;
     const {channel, accept} = this.#attend(listener);
-    const spawned = await spawnGuardian({stateDirectory: stateDir, instanceId, setup, listener: channel});
+    const spawned = await spawnGuardian({stateDirectory: stateDir, instanceId, setup: this.#setup, listener: channel});
     accept(spawned);
     return spawned;
   }
@@ -165,11 +179,11 @@ class Guardian implements GuardianPort {
   }
 
   #noteSetup(guardian: GuardianClient): void {
-    const {setup, log} = this.#options;
-    const parts = outdatedParts(guardian.setup, setup);
+    const {log} = this.#options;
+    const parts = outdatedParts(guardian.setup, this.#setup);
     this.#outdated = parts.length > 0;
     // What later runs find in their environment needs no new guardian.
-    guardian.setEnvironment(setup.environment);
+    guardian.setEnvironment(this.#setup.environment);
     if (!this.#outdated) return;
     log.warn('the guardian of the earlier agent goes on with what that one told it, until nothing runs and no lease is held', {
       differs: parts.join(', '),

@@ -4,7 +4,7 @@ import {createStoreForMaster} from '../store/birth.ts';
 import type {Store} from '../store/contract.ts';
 import {openStore} from '../store/directory-store.ts';
 import {readIdentity} from '../store/identity.ts';
-import {storePaths, type StorePaths} from '../store/paths.ts';
+import {optionsFor, storePaths, type StorePaths} from '../store/paths.ts';
 import type {NodeId} from '../protocol/words.ts';
 import type {Reporter} from './ports.ts';
 
@@ -74,10 +74,7 @@ async function whereThereIsNone(wish: StoreWish, paths: StorePaths): Promise<str
     return `the store ${wish.knownStoreId} is not at ${paths.root}: is the share mounted? if it is gone for good, decide with "ha-agent accept"`;
   }
   if (wish.createWithLeaseTimeoutMs === undefined) {
-    return (
-      `no store at ${wish.persistenceDir} yet: is the share mounted? ` +
-      `create it once with "ha-agent init --persistenceDir ${wish.persistenceDir}"`
-    );
+    return `no store at ${wish.persistenceDir} yet: is the share mounted? create it once with "ha-agent init ${optionsFor(wish)}"`;
   }
   try {
     const birth = await createStoreForMaster(paths, wish.createWithLeaseTimeoutMs);

@@ -1,7 +1,9 @@
 // Carries out what the machine asks for. Every call to the store is answered to the machine, however late its reply comes.
 import type {AgentEffect, AgentInput, AgentState} from '../protocol/agent-state.ts';
 import type {GuardianReport} from '../protocol/guardian-machine.ts';
+import type {NodeReport} from '../protocol/heartbeat.ts';
 import type {MonoMs} from '../protocol/words.ts';
+import type {FitnessBoard} from './fitness.ts';
 import type {HistoryWriter} from './history-writer.ts';
 import type {AgentFacts, AgentPorts} from './ports.ts';
 
@@ -9,6 +11,7 @@ export interface PerformerParts {
   readonly ports: AgentPorts;
   readonly facts: AgentFacts;
   readonly history: HistoryWriter;
+  readonly fitness: Pick<FitnessBoard, 'note'>;
   readonly state: () => AgentState;
   /** When the turn began whose effects are being carried out. */
   readonly turnedAt: () => MonoMs;
@@ -68,7 +71,7 @@ async function callStore(parts: PerformerParts, effect: StoreEffect): Promise<vo
         (outcome, times) => ({type: 'renamed', outcome, ...times}),
       );
     case 'writeHeartbeat': {
-      const heartbeat = {...effect.heartbeat, wallMs: clock.wallMs()};
+      const heartbeat = {...effect.heartbeat, ...published(parts.facts), wallMs: clock.wallMs()};
       return call(
         parts,
         () => store.writeHeartbeat(heartbeat),
@@ -94,6 +97,10 @@ async function callStore(parts: PerformerParts, effect: StoreEffect): Promise<vo
       return effect satisfies never;
   }
 }
+
+/** What the machine does not decide by and others want to know. */
+export const published = ({serviceUri}: AgentFacts): Pick<NodeReport, 'serviceUri'> =>
+  serviceUri === undefined ? {} : {serviceUri};
 
 interface Times {
   readonly askedAt: MonoMs;
@@ -154,7 +161,7 @@ async function checkPassive(parts: PerformerParts, guardian: number): Promise<vo
     const {lease, service} = state();
     if ((lease.kind === 'none' && service.kind === 'down') || service.kind === 'unproven') {
       const {ok, because} = await parts.ports.guardian.checkPassive();
-      input({type: 'fitness', ok, because});
+      parts.fitness.note('passive', ok ? undefined : because);
       if (ok && state().service.kind === 'unproven') input({type: 'serviceProven'});
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs).unref());

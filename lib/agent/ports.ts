@@ -47,11 +47,27 @@ export interface Readiness {
   stop(): void;
 }
 
+export type NodeFitness =
+  | {readonly kind: 'fit'}
+  /** Not every check has passed yet. */
+  | {readonly kind: 'unknown'; readonly because: string}
+  /** A check has failed more often than tolerated. */
+  | {readonly kind: 'unfit'; readonly because: string};
+
+/** Checks of the node itself, whoever is master. */
+export interface NodeHealth {
+  start(onChange: (fitness: NodeFitness) => void): void;
+  stop(): void;
+  /** Whether the service may be running here: then the checks that are for a standby rest. */
+  role(active: boolean): void;
+}
+
 export interface AgentPorts {
   readonly clock: Clock;
   readonly store: Store;
   readonly guardian: GuardianPort;
   readonly readiness: Readiness;
+  readonly health: NodeHealth;
   readonly log: Reporter;
   /** Makes the largest epoch known durable on this host. Never rejects. */
   rememberEpoch(epoch: Epoch): Promise<void>;
@@ -67,4 +83,6 @@ export interface AgentFacts {
   readonly settings: Settings;
   /** How often the passive form is run on a standby, ms; undefined: there is none. */
   readonly passiveIntervalMs: number | undefined;
+  /** Where the service answers while this node is master, as others reach it. */
+  readonly serviceUri: string | undefined;
 }

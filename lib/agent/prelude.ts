@@ -52,6 +52,7 @@ export function aloneReport(config: Config, prelude: Prelude, clock: Clock, own:
     nodeId: config.nodeId,
     instanceId: prelude.instanceId,
     uri: prelude.uri,
+    serviceUri: config.serviceUri ?? null,
     state: own.state,
     mode: own.mode,
     priority: config.priority,

@@ -1,6 +1,7 @@
 // The first line that a node prints: who it is, which store, and what these timings promise, as sums whose terms are named.
 import type {Config} from '../config/config.ts';
 import type {Containment} from '../guardian/containment.ts';
+import type {Timing} from '../protocol/timing.ts';
 import type {MountKind} from './mount.ts';
 
 /** @param containment undefined where no `exec` service is to be held. */
@@ -10,23 +11,24 @@ export function promiseLine(
   containment: Containment | undefined,
   mount: MountKind | undefined,
 ): string {
-  const {leaseTimeoutMs, stopTimeoutMs, pollIntervalMs} = config.timing;
   const where = config.persistenceDir === undefined ? 'no store' : `store ${config.persistenceDir} (app ${config.app})`;
   const parts = [`${config.nodeId}: ${where}, ${url}`];
   if (config.highAvailability === 'disabled')
     parts.push('alone: without a lease nobody else takes over, and nothing keeps another node from running the service too');
   else {
     const start = config.service.kind === 'none' ? '' : ' + start';
-    parts.push(
-      `another node serves after a silent host within ${seconds(leaseTimeoutMs)} (T)${start}, ` +
-        `after a crash of the agent within ${seconds(stopTimeoutMs)} (stop of the service, at most S) + ${seconds(pollIntervalMs)} (notice)${start}`,
-    );
+    parts.push(takeoverTerms(config.timing, start));
   }
   parts.push(`service: ${serviceText(config, containment)}`);
   const unsafe = unsafeHere(config, containment, mount);
   if (unsafe.length > 0) parts.push(`not safe here: ${unsafe.join('; ')}`);
   return parts.join(' | ');
 }
+
+/** @param start the term for what the service needs to start; empty if there is none. */
+export const takeoverTerms = ({leaseTimeoutMs, stopTimeoutMs, pollIntervalMs}: Timing, start: string): string =>
+  `another node serves after a silent host within ${seconds(leaseTimeoutMs)} (T)${start}, ` +
+  `after a crash of the agent within ${seconds(stopTimeoutMs)} (stop of the service, at most S) + ${seconds(pollIntervalMs)} (notice)${start}`;
 
 function serviceText(config: Config, containment: Containment | undefined): string {
   switch (config.service.kind) {

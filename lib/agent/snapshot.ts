@@ -25,7 +25,7 @@ export function statusOf(s: AgentState, facts: AgentFacts, chronicle: Chronicle,
   const state = nodeStateOf(s, now);
   const masterId = s.trust.kind === 'wrong' ? undefined : ownerOf(s);
   const nodes = [
-    ownStatus(s, state, now, wallMs),
+    ownStatus(s, facts, state, now, wallMs),
     ...Object.values(s.peers).map((peer) => peerStatus(s, peer, state, now, wallMs)),
   ];
   const healthy = now - chronicle.turnedAt < STUCK_MS;
@@ -61,10 +61,11 @@ export function statusOf(s: AgentState, facts: AgentFacts, chronicle: Chronicle,
   };
 }
 
-const ownStatus = (s: AgentState, state: NodeState, now: MonoMs, wallMs: number): NodeStatus => ({
+const ownStatus = (s: AgentState, facts: AgentFacts, state: NodeState, now: MonoMs, wallMs: number): NodeStatus => ({
   nodeId: s.self.nodeId,
   instanceId: s.self.instanceId,
   uri: s.uri ?? null,
+  serviceUri: facts.serviceUri ?? null,
   state,
   mode: s.settings.mode,
   priority: s.settings.priority,
@@ -84,6 +85,7 @@ function peerStatus(s: AgentState, peer: Peer, own: NodeState, now: MonoMs, wall
     nodeId: report.nodeId,
     instanceId: report.instanceId,
     uri: report.uri ?? null,
+    serviceUri: report.serviceUri ?? null,
     state,
     mode: report.mode,
     priority: report.priority,

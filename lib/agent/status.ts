@@ -6,6 +6,8 @@ export interface NodeStatus {
   readonly nodeId: string;
   readonly instanceId: string | null;
   readonly uri: string | null;
+  /** Where its service answers while it is master; null where that is not known. */
+  readonly serviceUri: string | null;
   /** FAILED for a node that has been silent; never two MASTERs. */
   readonly state: NodeState;
   readonly mode: Mode;

@@ -23,6 +23,7 @@ export interface NodeView {
   readonly priority: number;
   readonly eligible: boolean;
   readonly uri: string | null;
+  readonly serviceUri: string | null;
   /** Wall clock in its own heartbeat, ms since 1970. */
   readonly lastHeartbeatWallMs: number;
   readonly because: string;
@@ -57,6 +58,7 @@ function viewNode(heartbeat: Heartbeat, before: Snapshot, owner: string | undefi
     priority: heartbeat.priority,
     eligible: heartbeat.eligible && alive && !ended,
     uri: heartbeat.uri ?? null,
+    serviceUri: heartbeat.serviceUri ?? null,
     lastHeartbeatWallMs: heartbeat.wallMs,
     because: alive || ended ? heartbeat.because : 'its heartbeat does not change',
   };

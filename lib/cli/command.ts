@@ -42,11 +42,12 @@ const json: Readonly<Record<string, CommandLineOption>> = {json: {type: 'boolean
 export const clusterOptions = {...commandLineOptions(CLUSTER_KEYS), ...json};
 export const nodeOptions = {...commandLineOptions(NODE_KEYS), ...json};
 
-/** @throws HaError config.invalid */
-export const configOf = (call: Call): Promise<Config> =>
+/** @param launches whether a node is launched with it. @throws HaError config.invalid */
+export const configOf = (call: Call, launches = false): Promise<Config> =>
   loadConfig({
     argv: call.argv,
     command: call.service,
+    launches,
     env: process.env,
     cwd: process.cwd(),
     hostname: hostname(),

@@ -3,6 +3,7 @@ import {resolve} from 'node:path';
 import {commandLineOptions} from '../config/command-line.ts';
 import {writeSampleConfig} from '../config/sample.ts';
 import {initStore} from '../store/birth.ts';
+import {optionsFor} from '../store/paths.ts';
 import {clusterOptions, configOf, pathsOf, print, type Call, type Command} from './command.ts';
 
 export const commands: readonly Command[] = [
@@ -15,9 +16,6 @@ export const commands: readonly Command[] = [
   },
 ];
 
-/** What launch takes where no --app is given. */
-const DEFAULT_APP = 'default';
-
 async function init(call: Call): Promise<void> {
   const {config: file, ...argv} = call.argv;
   const written = typeof file === 'string' ? resolve(file) : undefined;
@@ -27,7 +25,6 @@ async function init(call: Call): Promise<void> {
   }
   const paths = pathsOf(await configOf({...call, argv}));
   const storeId = await initStore(paths);
-  const which = `--persistenceDir ${paths.persistenceDir}${paths.app === DEFAULT_APP ? '' : ` --app ${paths.app}`}`;
-  const text = `created the store ${storeId} at ${paths.root}\nnext, on each host: ha-agent launch ${which} -- COMMAND`;
+  const text = `created the store ${storeId} at ${paths.root}\nnext, on each host: ha-agent launch ${optionsFor(paths)} -- COMMAND`;
   print(call, {storeId, root: paths.root, ...(written !== undefined && {config: written})}, text);
 }

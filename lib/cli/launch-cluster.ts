@@ -1,10 +1,10 @@
 // A node joins its cluster: what the earlier instance left, which store, and the agent that takes part.
 import {createAgent, type Agent} from '../agent/agent.ts';
-import {createGuardianPort} from '../agent/guardian-port.ts';
+import {createGuardianPort, type ChangeableGuardian} from '../agent/guardian-port.ts';
 import {formatKept, keep} from '../agent/kept-guardians.ts';
 import type {KnownStore} from '../agent/local-state.ts';
 import {openOurStore} from '../agent/open-store.ts';
-import type {GuardianPort, Readiness} from '../agent/ports.ts';
+import type {GuardianPort, NodeHealth, Readiness} from '../agent/ports.ts';
 import type {Switchboard} from '../agent/switchboard.ts';
 import {createHintChannel} from '../client/hint-channel.ts';
 import type {Config} from '../config/config.ts';
@@ -16,10 +16,11 @@ import {parseLockName} from '../protocol/lock-name.ts';
 import {epoch, type Epoch} from '../protocol/words.ts';
 import type {Store} from '../store/contract.ts';
 import {createReadiness} from '../service/checks.ts';
+import {createFitnessWatch} from '../service/fitness.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
 import type {Workbench} from './launch-bench.ts';
 import {settleEarlier, type EarlierInstances} from './launch-earlier.ts';
-import {guardianSetup, settingsOf} from './launch-service.ts';
+import {checksOf, guardianSetup, settingsOf, specOf} from './launch-service.ts';
 
 export interface ClusterNode {
   readonly agent: Agent;
@@ -51,16 +52,19 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   if (knownBefore && knownBefore.storeId !== store.storeId) await refuseSmallerEpoch(bench, store, knownBefore);
   const known = knownBefore?.epoch ?? epoch(0);
   await state.adoptStore({storeId: store.storeId, epoch: known});
-  const readiness = createReadiness(config.health);
-  const agent = buildAgent(bench, store, {known, earlier, readiness});
+  const readiness = createReadiness(checksOf(config).service);
+  const health = createFitnessWatch(checksOf(config).node);
+  const {agent, guardian} = buildAgent(bench, store, {known, earlier, readiness, health});
   board.connect(agent.port);
   agent.start();
   prove(agent, earlier);
   return {
     agent,
     configure(next, changed) {
-      readiness.configure(next.health);
+      readiness.configure(checksOf(next).service);
+      health.configure(checksOf(next).node);
       agent.mailbox.configure(changedSettings(next, changed));
+      if (next.service.kind === 'ensure') guardian.setService(specOf(next, bench));
       if (changed.has('uri') && next.http.uri !== undefined) agent.input({type: 'uri', uri: next.http.uri});
     },
   };
@@ -95,9 +99,15 @@ interface Given {
   readonly known: Epoch;
   readonly earlier: EarlierInstances;
   readonly readiness: Readiness;
+  readonly health: NodeHealth;
 }
 
-function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness}: Given): Agent {
+interface Built {
+  readonly agent: Agent;
+  readonly guardian: ChangeableGuardian;
+}
+
+function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness, health}: Given): Built {
   const {config, clock, prelude, instance, log, state} = bench;
   const paths = storePaths(config.persistenceDir ?? '', config.app);
   const setup = guardianSetup(config, prelude, lockDirOf(paths.root, store.storeId), bench);
@@ -115,7 +125,7 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness}:
       earlier.lost(proven);
       prove(agent, earlier);
     },
-    blocked: (because) => agent.input({type: 'fitness', ok: because === undefined, because: because ?? ''}),
+    blocked: (because) => agent.fitness.note('guardian', because),
     log,
   });
   const guardian: GuardianPort = {...port, checkPassive: () => provePassive(port, agent, earlier)};
@@ -125,22 +135,29 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness}:
   const passiveIntervalMs = config.service.kind === 'ensure' ? config.service.monitorIntervalMs : undefined;
   const agent: Agent = createAgent(
     {nodeId: config.nodeId, instanceId: instance, timing: config.timing, hasService},
-    {version: prelude.version, app: config.app, persistenceDir: paths.persistenceDir, settings, passiveIntervalMs},
+    {
+      version: prelude.version,
+      app: config.app,
+      persistenceDir: paths.persistenceDir,
+      settings,
+      passiveIntervalMs,
+      serviceUri: config.serviceUri,
+    },
     known,
     {
       clock,
       store,
       guardian,
       readiness,
+      health,
       log,
       rememberEpoch: (at) => rememberEpoch(bench, store.storeId, at),
       followMaster: (uri) => channel.follow(uri),
     },
   );
   agent.input({type: 'uri', uri: prelude.uri ?? ''});
-  if (passiveIntervalMs !== undefined)
-    agent.input({type: 'fitness', ok: false, because: 'its passive form has not been run yet'});
-  return agent;
+  if (passiveIntervalMs !== undefined) agent.fitness.note('passive', 'its passive form has not been run yet');
+  return {agent, guardian: port};
 }
 
 /** Not having it is no danger, only a later alarm: the node goes on and says so. */

@@ -22,6 +22,8 @@ import {isAlive, signal} from '../guardian/proc.ts';
 import {createLogger, type RootLog} from '../log/log.ts';
 import {instanceId} from '../protocol/words.ts';
 import {createReadiness} from '../service/checks.ts';
+import {attend} from './launch-attendants.ts';
+import {attendFence} from './launch-fence.ts';
 import type {Workbench} from './launch-bench.ts';
 import {joinCluster, type ClusterNode} from './launch-cluster.ts';
 import {serveHttp} from './launch-http.ts';
@@ -92,11 +94,13 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
   closers.push(() => http.close());
   prelude.uri = http.uri;
   await state.setUrl(http.url);
+  const attendants = [attend(bench, board.port)];
   const changed = new Set<Key>();
   let latest = config;
   const watch = await watchConfiguration(bench, load, (next, keys) => {
     latest = next;
     for (const key of keys) changed.add(key);
+    for (const attendant of attendants) attendant.configure(next);
     // What changes before there is a node is taken over when there is.
     if (!joined.node) return;
     joined.node.configure(next, new Set(keys));
@@ -109,6 +113,7 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
   const node = await joinCluster(bench, board);
   if (!node) return {code: 0, because: String(leaving.signal.reason)};
   joined.node = node;
+  attendants.push(attendFence({...bench, config: latest}, node.agent));
   if (changed.size > 0) node.configure(latest, changed);
   if (leaving.signal.aborted) node.agent.mailbox.end(String(leaving.signal.reason), false);
   return node.agent.ended;
@@ -128,11 +133,14 @@ async function runAlone(bench: Workbench): Promise<Ending> {
     blocked: () => undefined,
     log,
   });
-  const node = new AloneNode({config, prelude, clock, guardian, readiness: createReadiness(config.health), log});
+  // Nobody else could take over: what is known of the node is a part of what is known of the service.
+  const checks = config.health.filter(({on}) => on !== 'standby');
+  const node = new AloneNode({config, prelude, clock, guardian, readiness: createReadiness(checks), log});
   const http = await serveHttp(config, node.port, log);
   closers.push(() => http.close());
   prelude.uri = http.uri;
   await state.setUrl(http.url);
+  attend(bench, node.port);
   listenToSignals(
     bench,
     (because) => node.end(because),

@@ -27,7 +27,8 @@ export function guardianSetup(
   };
 }
 
-function specOf(config: Config, {containment, launcher}: Parameters<typeof guardianSetup>[3]): ServiceSpec {
+/** The `ensure` form of it may change while the guardian lives. */
+export function specOf(config: Config, {containment, launcher}: Parameters<typeof guardianSetup>[3]): ServiceSpec {
   const {service} = config;
   switch (service.kind) {
     case 'none':
@@ -43,6 +44,12 @@ function specOf(config: Config, {containment, launcher}: Parameters<typeof guard
       return service satisfies never;
   }
 }
+
+/** The checks of the service where it runs, and those of the node, whoever is master. */
+export const checksOf = ({health}: Config): {readonly service: Config['health']; readonly node: Config['health']} => ({
+  service: health.filter(({on}) => on === 'active'),
+  node: health.filter(({on}) => on !== 'active'),
+});
 
 /** What the machine needs; `ensure` counts its attempts in the guardian, so that one failed run is the whole of them. */
 export function settingsOf(config: Config): Settings {

@@ -14,7 +14,7 @@ export const commands: readonly Command[] = [
 ];
 
 async function launch(call: Call): Promise<void> {
-  const config = await configOf(call);
+  const config = await configOf(call, true);
   const {launchNode} = await import('./launch-node.ts');
-  await launchNode(config, () => configOf(call));
+  await launchNode(config, () => configOf(call, true));
 }

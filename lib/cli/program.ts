@@ -77,6 +77,8 @@ async function commands(): Promise<readonly Command[]> {
     import('./stop.ts'),
     import('./remove.ts'),
     import('./accept.ts'),
+    import('./proxy.ts'),
+    import('./doctor.ts'),
   ]);
   return modules.flatMap((module) => module.commands);
 }

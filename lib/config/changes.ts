@@ -30,7 +30,9 @@ export function applyChanges(
   const compare = <K extends Key>(key: K): void => {
     if (isDeepStrictEqual(running.values[key], next.values[key])) return;
     const change = {key, from: show(key, running.values[key]), to: show(key, next.values[key])};
-    if (OPTIONS[key].change === 'restart') {
+    // A service of another kind is another service.
+    const otherKind = key.startsWith('service.') && next.service.kind !== running.service.kind;
+    if (OPTIONS[key].change === 'restart' || otherKind) {
       pending.push(change);
       return;
     }

@@ -14,7 +14,12 @@ export interface CommandLineOption {
 /** @returns by camelCase name, `config` first; for all keys that the command line takes, or for the keys given. */
 export function commandLineOptions(keys: readonly Key[] = KEYS): Readonly<Record<string, CommandLineOption>> {
   const options: Record<string, CommandLineOption> = {
-    config: {type: 'string', describe: 'a file with these options and more, YAML or JSON [FILE]', requiresArg: true},
+    config: {
+      type: 'string',
+      alias: ['c'],
+      describe: "a file with these options and more, YAML or JSON; or HAL's or PROM's config.json, or its directory [FILE]",
+      requiresArg: true,
+    },
   };
   for (const key of keys) {
     const flag = flagOf(key);

@@ -8,6 +8,9 @@ import {timingFaults, type Timing} from '../protocol/timing.ts';
 import {isNodeId, nodeId as toNodeId, type NodeId} from '../protocol/words.ts';
 import type {HealthCheck} from './health-checks.ts';
 import {formatDuration} from './units.ts';
+import type {FenceWaits} from '../protocol/fence.ts';
+import type {FenceSettings} from '../service/fence.ts';
+import type {RestartCommands} from './restart-peer.ts';
 import {DEFAULT_PORT, type Key, type LogLevel, type Values} from './options.ts';
 import {readService, type Refuse, type ServiceConfig} from './service.ts';
 
@@ -40,7 +43,22 @@ export interface Config {
     readonly insecure: boolean;
   };
   readonly service: ServiceConfig;
+  /** Where the service answers while this node is master, as others reach it. */
+  readonly serviceUri: string | undefined;
   readonly health: readonly HealthCheck[];
+  readonly hooks: {
+    readonly onActive: readonly string[] | undefined;
+    readonly onPassive: readonly string[] | undefined;
+    readonly onLeaderChange: readonly string[] | undefined;
+    readonly onFault: readonly string[] | undefined;
+    readonly timeoutMs: number;
+  };
+  readonly restart: {
+    readonly commands: RestartCommands;
+    readonly timeoutMs: number;
+    readonly backoffMs: number;
+  };
+  readonly fence: FenceSettings & FenceWaits;
   readonly log: {
     readonly level: LogLevel;
     readonly file: string | undefined;
@@ -92,6 +110,7 @@ export function shapeConfig(
   for (const fault of timingFaults(timing))
     refuse('leaseTimeout', `timings that fit: ${fault}`, origins.found('leaseTimeout') ?? formatDuration(timing.leaseTimeoutMs));
   checkHttp(values, refuse);
+  const service = readService(values, origins.rank, refuse);
   const config: Config = {
     highAvailability,
     app: values.app,
@@ -105,8 +124,10 @@ export function shapeConfig(
     agentLossGraceMs: values.agentLossGrace,
     containment: values.containment,
     http: httpOf(values),
-    service: readService(values, origins.rank, refuse),
+    service,
+    serviceUri: values['service.uri'],
     health: values.health,
+    ...attendantsOf(values),
     log: {
       level: values.logLevel,
       file: values.logFile,
@@ -115,7 +136,7 @@ export function shapeConfig(
       maxFiles: values.logMaxFiles,
     },
     file,
-    warnings: warningsOf(values),
+    warnings: warningsOf(values, service),
     values,
   };
   return {config, problems};
@@ -178,6 +199,23 @@ function httpOf(values: Values): Config['http'] {
   };
 }
 
+const attendantsOf = (values: Values): Pick<Config, 'hooks' | 'restart' | 'fence'> => ({
+  hooks: {
+    onActive: values.onActive,
+    onPassive: values.onPassive,
+    onLeaderChange: values.onLeaderChange,
+    onFault: values.onFault,
+    timeoutMs: values.hookTimeout,
+  },
+  restart: {commands: values.restartPeer, timeoutMs: values.restartTimeout, backoffMs: values.restartBackoff},
+  fence: {
+    command: values.fence,
+    afterMs: values.fenceAfter,
+    timeoutMs: values.fenceTimeout,
+    backoffMs: values.fenceBackoff,
+  },
+});
+
 /** One per persistence directory, app and node: a readable name and a hash of all three. */
 function defaultStateDir(values: Values, nodeId: NodeId, around: Around, problems: ConfigProblem[]): string {
   const persistenceDir = values.persistenceDir ?? '';
@@ -200,7 +238,11 @@ function defaultStateDir(values: Values, nodeId: NodeId, around: Around, problem
   return join('/', name);
 }
 
-function warningsOf(values: Values): readonly string[] {
-  if (values.persistenceLocation === undefined) return [];
-  return ['persistenceLocation has no effect: the store is always the directory that persistenceDir names'];
+function warningsOf(values: Values, service: ServiceConfig): readonly string[] {
+  const warnings: string[] = [];
+  if (values.persistenceLocation !== undefined)
+    warnings.push('persistenceLocation has no effect: the store is always the directory that persistenceDir names');
+  if (service.kind === 'none' && values.health.some(({on}) => on === 'active'))
+    warnings.push('health checks of the service (on: active) are not run, because there is no service: say on: always');
+  return warnings;
 }

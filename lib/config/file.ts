@@ -1,25 +1,23 @@
-// The config file: YAML 1.2, of which JSON is a part. Finds for every value, and for everything inside it, the line where it stands.
+// The config file: HAL's or PROM's, or our own in YAML 1.2, of which JSON is a part. Finds for every value, and for everything inside it, the line where it stands.
 import {open} from 'node:fs/promises';
 import {dirname} from 'node:path';
 import type {Document, LineCounter, Node} from 'yaml';
+import {recognise} from '../compat/recognise.ts';
+import type {Circumstances} from '../compat/translate.ts';
 import {reasonOf, type ConfigProblem} from '../errors.ts';
 import {add, type Given, type Source} from './given.ts';
-import {nearest} from './nearest.ts';
-import {KEYS, otherNames, type Key} from './options.ts';
+import {legacySource} from './legacy-file.ts';
+import type {Key} from './options.ts';
+import {GROUPS, nearestKey, SPELLINGS} from './spellings.ts';
 
 const MAX_BYTES = 1_024 ** 2;
-
-/** What a person may write in a file, as paths of keys: `service.attempts`, `nodeId`, and its other name `id`. */
-const SPELLINGS: ReadonlyMap<string, Key> = new Map(
-  KEYS.flatMap((key) => [key, ...otherNames(key)].map((name) => [name, key] as const)),
-);
-const GROUPS: ReadonlySet<string> = new Set(KEYS.filter((key) => key.includes('.')).map((key) => key.slice(0, key.indexOf('.'))));
 
 /**
  * @param file absolute path.
  * @param shown how the file is named in messages.
+ * @param around what the file of HAL or PROM has to be read with.
  */
-export async function readConfigFile(file: string, shown: string): Promise<Source> {
+export async function readConfigFile(file: string, shown: string, around: Circumstances): Promise<Source> {
   let text: string;
   try {
     text = await readText(file);
@@ -29,7 +27,20 @@ export async function readConfigFile(file: string, shown: string): Promise<Sourc
       problems: [{key: 'config', where: shown, found: 'no usable file', expected: `a config file (${reasonOf(error)})`}],
     };
   }
-  return parseConfigFile(text, dirname(file), shown);
+  const baseDir = dirname(file);
+  const found = recognise(text);
+  switch (found.kind) {
+    case 'keys':
+      return legacySource(found.keys, {baseDir, shown}, around);
+    case 'broken': {
+      const where = `${shown}:${found.line}`;
+      return {given: new Map(), problems: [{key: '(file)', where, found: found.found, expected: found.expected}]};
+    }
+    case 'other':
+      return parseConfigFile(text, baseDir, shown);
+    default:
+      return found satisfies never;
+  }
 }
 
 /** @returns the content. @throws if this is no regular file, cannot be read, or is larger than 1 MiB. */
@@ -47,7 +58,7 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
-export async function parseConfigFile(text: string, baseDir: string, shown: string): Promise<Source> {
+async function parseConfigFile(text: string, baseDir: string, shown: string): Promise<Source> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
   const document = yaml.parseDocument(text, {lineCounter: lines, prettyErrors: false, version: '1.2'});
@@ -158,7 +169,7 @@ function lineOf(reader: Reader, node: Node | undefined): string {
 }
 
 function unknownKey(name: string, where: string): ConfigProblem {
-  const close = nearest(name, [...SPELLINGS.keys()]);
+  const close = nearestKey(name);
   return {
     key: name,
     where,

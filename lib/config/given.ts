@@ -18,6 +18,10 @@ export type Candidates = ReadonlyMap<Key, readonly Given[]>;
 export interface Source {
   readonly given: Candidates;
   readonly problems: readonly ConfigProblem[];
+  /** Sentences for the log. */
+  readonly warnings?: readonly string[];
+  /** HAL's or PROM's file: our timings adapt to its timeout. */
+  readonly legacy?: true;
 }
 
 /**
@@ -53,7 +57,7 @@ export function fromCommandLine(
 export function fromEnvironment(env: Readonly<Record<string, string | undefined>>, cwd: string): Source {
   const given = new Map<Key, Given[]>();
   for (const key of KEYS) {
-    if (key === 'health') continue;
+    if (OPTIONS[key].fileOnly === true) continue;
     for (const name of [key, ...otherNames(key)].map(variableOf)) {
       const value = env[name];
       if (value === undefined || value === '') continue;

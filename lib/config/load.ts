@@ -1,5 +1,8 @@
 // Command line over environment over file over default, every fault at once: unknown -> Config.
-import {resolve} from 'node:path';
+import {stat} from 'node:fs/promises';
+import {join, resolve} from 'node:path';
+import {fitTimings} from '../compat/timings.ts';
+import type {Circumstances} from '../compat/translate.ts';
 import {HaError, type ConfigProblem} from '../errors.ts';
 import {shapeConfig, type Around, type Config, type Origins} from './config.ts';
 import {readConfigFile} from './file.ts';
@@ -12,23 +15,28 @@ export interface ConfigInput extends Around {
   readonly argv: Readonly<Record<string, unknown>>;
   /** What followed `--`: the service. */
   readonly command?: readonly string[] | undefined;
+  /** Whether a node is launched with it: only then must HAL's or PROM's file have the commands of this node. */
+  readonly launches?: boolean;
 }
 
 const TIMING_KEYS: readonly Key[] = ['heartbeatInterval', 'pollInterval', 'leaseTimeout', 'stopTimeout', 'safetyMargin'];
 
+const LEGACY_NAME = 'config.json';
+
 /** @throws HaError 'config.invalid' that holds every problem. */
 export async function loadConfig(input: ConfigInput): Promise<Config> {
-  const {file, source, problems: fileProblems} = await readFileOf(input);
-  const sources = [fromCommandLine(input.argv, input.command, input.cwd), fromEnvironment(input.env, input.cwd), source];
-  const resolved = await resolveValues(sources);
-  const shaped = shapeConfig(resolved.values, originsOf(resolved), input, file);
+  const outer = [fromCommandLine(input.argv, input.command, input.cwd), fromEnvironment(input.env, input.cwd)];
+  const {file, source, problems: fileProblems} = await readFileOf(input, outer);
+  const resolved = await resolveValues([...outer, source]);
+  const {values, warnings} = fitToTimeout(resolved, source);
+  const shaped = shapeConfig(values, originsOf(resolved), input, file);
   // What a faulty key or an unreadable file leaves at its default says nothing about the whole.
   const known = new Set(resolved.problems.map((problem) => problem.key));
   if (TIMING_KEYS.some((key) => known.has(key))) known.add('leaseTimeout');
   const together = source.problems.length > 0 ? [] : shaped.problems.filter((problem) => !known.has(problem.key));
   const problems = [...fileProblems, ...resolved.problems, ...together];
   if (problems.length > 0) throw invalid(problems);
-  return deepFreeze(shaped.config);
+  return deepFreeze({...shaped.config, warnings: [...warnings, ...shaped.config.warnings]});
 }
 
 /** The same configuration with other values; for those that may change while the agent runs. */
@@ -38,7 +46,25 @@ export function withValues(config: Config, values: Values, around: Around): Conf
   return deepFreeze({...next, values});
 }
 
-async function readFileOf(input: ConfigInput): Promise<{file: string | undefined; source: Source; problems: ConfigProblem[]}> {
+/** A timeout of HAL or PROM that is too small for our stop time and margin scales these down. */
+function fitToTimeout({values, winners}: Resolved, source: Source): {values: Values; warnings: readonly string[]} {
+  const warnings = source.warnings ?? [];
+  if (source.legacy !== true || winners.get('leaseTimeout')?.rank !== 1) return {values, warnings};
+  const {timings, warning} = fitTimings(values, (key) => winners.has(key));
+  return {values: {...values, ...timings}, warnings: warning === undefined ? warnings : [...warnings, warning]};
+}
+
+/** Who this node is, as far as it is known before the file is read. */
+async function circumstancesOf(input: ConfigInput, outer: readonly Source[]): Promise<Circumstances> {
+  const {winners, values} = await resolveValues(outer);
+  const nodeId = values.nodeId ?? input.hostname.replaceAll('.', '-');
+  return {nodeId, launches: input.launches === true, isGiven: (key) => winners.has(key)};
+}
+
+async function readFileOf(
+  input: ConfigInput,
+  outer: readonly Source[],
+): Promise<{file: string | undefined; source: Source; problems: ConfigProblem[]}> {
   const none: Source = {given: new Map(), problems: []};
   const fromEnv = input.env['HA_AGENT_CONFIG'];
   const asked = input.argv['config'] ?? (fromEnv === '' ? undefined : fromEnv);
@@ -51,9 +77,17 @@ async function readFileOf(input: ConfigInput): Promise<{file: string | undefined
       problems: [{key: 'config', where, found: JSON.stringify(asked), expected: 'the path of one file'}],
     };
   }
-  const file = resolve(input.cwd, asked);
-  return {file, source: await readConfigFile(file, asked), problems: []};
+  const named = resolve(input.cwd, asked);
+  // HAL and PROM are given the directory of their config.json.
+  const [file, shown] = (await isDirectory(named)) ? [join(named, LEGACY_NAME), join(asked, LEGACY_NAME)] : [named, asked];
+  return {file, source: await readConfigFile(file, shown, await circumstancesOf(input, outer)), problems: []};
 }
+
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 
 const originsOf = (resolved: Resolved): Origins => ({
   rank: (key) => resolved.winners.get(key)?.rank ?? 0,

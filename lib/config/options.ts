@@ -7,6 +7,8 @@ import {DEFAULT_TIMING} from '../protocol/timing.ts';
 import {isNodeId, type NodeId} from '../protocol/words.ts';
 import {choice, command, duration, flag, path, size, text, whole, type Kind} from './kinds.ts';
 import type {HealthCheck} from './health-checks.ts';
+import {restartCommands, type RestartCommands} from './restart-peer.ts';
+import {isServiceUri} from './service-uri.ts';
 
 /** Every key with its value as given, or its plain default; undefined where nothing was given and the default depends on other things. */
 export interface Values {
@@ -36,6 +38,18 @@ export interface Values {
   readonly safetyMargin: number;
   readonly agentLossGrace: number;
   readonly containment: 'namespace' | 'group' | undefined;
+  readonly onActive: readonly string[] | undefined;
+  readonly onPassive: readonly string[] | undefined;
+  readonly onLeaderChange: readonly string[] | undefined;
+  readonly onFault: readonly string[] | undefined;
+  readonly hookTimeout: number;
+  readonly restartPeer: RestartCommands;
+  readonly restartTimeout: number;
+  readonly restartBackoff: number;
+  readonly fence: readonly string[] | undefined;
+  readonly fenceAfter: number;
+  readonly fenceTimeout: number;
+  readonly fenceBackoff: number;
   readonly logLevel: LogLevel;
   readonly logFile: string | undefined;
   readonly logFormat: 'text' | 'json';
@@ -51,6 +65,7 @@ export interface Values {
   readonly 'service.commandTimeout': number;
   readonly 'service.startTimeout': number;
   readonly 'service.coolDown': number;
+  readonly 'service.uri': string | undefined;
   readonly health: readonly HealthCheck[];
 }
 
@@ -65,6 +80,8 @@ export interface Option<T> {
   readonly description: string;
   /** The name on the command line, where it is not the key itself; a key with a dot has none otherwise. */
   readonly flagName?: string;
+  /** Only a config file has room for it. */
+  readonly fileOnly?: true;
   /** Other names on the command line; those longer than a letter also in the file and the environment. */
   readonly aliases: readonly string[];
   /** Whether a change takes effect while the agent runs, or only at its next start. */
@@ -77,7 +94,7 @@ export const DEFAULT_PORT = 8_081;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-type Rest<T> = Partial<Pick<Option<T>, 'initialText' | 'flagName' | 'aliases' | 'change' | 'sample'>>;
+type Rest<T> = Partial<Pick<Option<T>, 'initialText' | 'flagName' | 'fileOnly' | 'aliases' | 'change' | 'sample'>>;
 
 function option<T>(kind: Kind<Exclude<T, undefined>>, initial: T, description: string, rest: Rest<T> = {}): Option<T> {
   return {kind, initial, description, aliases: [], change: 'restart', ...rest};
@@ -195,6 +212,48 @@ const launchOptions = {
   logMaxFiles: option(whole(1, 1_000), 5, 'how many log files are kept'),
 };
 
+/** What is run beside the service, by the agent itself. */
+const hookOptions = {
+  onActive: hook('run each time this node becomes MASTER', 'on-active'),
+  onPassive: hook('run each time this node ceases to be MASTER, and when it begins as a standby', 'on-passive'),
+  onLeaderChange: hook('run on every node each time another node, or nobody, holds the lease', 'on-leader-change'),
+  onFault: hook('run each time the service here fails, or this node can no longer take part', 'on-fault'),
+  hookTimeout: option(some, 60_000, 'after this long a hook is killed', {change: 'live'}),
+  restartPeer: option<RestartCommands>(
+    restartCommands,
+    {},
+    'by node id, the command that the master runs when this node is silent',
+    {
+      initialText: 'none',
+      fileOnly: true,
+      change: 'live',
+      sample: '{n2: "ssh n2 systemctl start ha-agent"}',
+    },
+  ),
+  restartTimeout: option(some, 60_000, 'after this long such a command is killed', {change: 'live'}),
+  restartBackoff: option(some, 10_000, 'wait before such a command is run again; twice as long each time, up to 32 times', {
+    change: 'live',
+  }),
+  fence: option<readonly string[] | undefined>(
+    command,
+    undefined,
+    'makes sure that the host of a silent owner is dead: its exit status 0 replaces the rest of the silence, anything else does not',
+    {change: 'live', sample: '[/usr/local/bin/power-off-host]'},
+  ),
+  fenceAfter: option(some, 10_000, 'after which silence of the owner fence is run; never before three renewals are missing', {
+    change: 'live',
+  }),
+  fenceTimeout: option(some, 20_000, 'after this long a run of fence is killed and has failed', {change: 'live'}),
+  fenceBackoff: option(some, 5_000, 'wait before the same owner is fenced again after a failure', {change: 'live'}),
+};
+
+function hook(description: string, name: string): Option<readonly string[] | undefined> {
+  return option<readonly string[] | undefined>(command, undefined, description, {
+    change: 'live',
+    sample: `[/usr/local/bin/${name}]`,
+  });
+}
+
 const serviceOptions = {
   'service.kind': option<Values['service.kind']>(
     choice('exec', 'ensure', 'none'),
@@ -210,21 +269,32 @@ const serviceOptions = {
   ),
   'service.active': option<Values['service.active']>(command, undefined, 'ensure: starts the service if needed and checks it', {
     flagName: 'ensureActive',
+    change: 'live',
     sample: '[/usr/local/bin/ensure-active]',
   }),
   'service.passive': option<Values['service.passive']>(
     command,
     undefined,
     'ensure: makes sure that the service does not run here',
-    {flagName: 'ensurePassive', sample: '[/usr/local/bin/ensure-passive]'},
+    {flagName: 'ensurePassive', change: 'live', sample: '[/usr/local/bin/ensure-passive]'},
   ),
   'service.monitorInterval': option(some, 10_000, 'ensure: how often active or passive is run again'),
   'service.attempts': option(whole(1, 1_000), 3, 'how often a start is tried before the lease is given away', {change: 'live'}),
   'service.backoff': option(duration(0, DAY), 1_000, 'wait between two attempts', {change: 'live'}),
-  'service.commandTimeout': option(some, 30_000, 'ensure: after this long a command is killed and has failed'),
+  'service.commandTimeout': option(some, 30_000, 'ensure: after this long a command is killed and has failed', {change: 'live'}),
   'service.startTimeout': option(some, 60_000, 'how long a start may take until the service is ready', {change: 'live'}),
   'service.coolDown': option(duration(0, DAY), 30_000, 'how long a node whose service kept failing sits out', {change: 'live'}),
+  'service.uri': option<string | undefined>(
+    text('URL', isServiceUri, 'http, https or tcp, a host and a port, such as http://10.0.0.11:8080'),
+    undefined,
+    'where the service answers while this node is master, for "ha-agent proxy"',
+    {flagName: 'serviceUri', sample: 'http://10.0.0.11:8080'},
+  ),
 };
+
+const HEALTH =
+  'checks, which all must pass: http, tcp and command of the service while it runs here (on: active), ' +
+  'disk and writable of every node (on: always); also on: standby, and anyOf and allOf with a list of checks';
 
 const healthKind: Kind<readonly HealthCheck[]> = {
   placeholder: 'LIST',
@@ -234,16 +304,20 @@ const healthKind: Kind<readonly HealthCheck[]> = {
 
 export const OPTIONS: {readonly [K in Key]: Option<Values[K]>} = {
   ...launchOptions,
+  ...hookOptions,
   ...serviceOptions,
-  health: option<readonly HealthCheck[]>(healthKind, [], 'when the service is ready: every check must pass', {
+  health: option<readonly HealthCheck[]>(healthKind, [], HEALTH, {
     change: 'live',
-    sample: '[{http: "http://127.0.0.1:8080/health", expect: 200, period: 5s, timeout: 3s, failures: 2}]',
+    fileOnly: true,
+    sample:
+      '[{http: "http://127.0.0.1:8080/health", expect: 200, period: 5s, timeout: 3s, failures: 2}, ' +
+      '{disk: /srv, free: 10MiB}, {writable: /srv}, {anyOf: [{tcp: "db1:5432"}, {tcp: "db2:5432"}], on: always}]',
   }),
 };
 
 /** The name on the command line; undefined for what only the file and the environment may say. */
 export const flagOf = (key: Key): string | undefined =>
-  OPTIONS[key].flagName ?? (key.includes('.') || key === 'health' ? undefined : key);
+  OPTIONS[key].flagName ?? (key.includes('.') || OPTIONS[key].fileOnly === true ? undefined : key);
 
 /** The names that the file and the environment accept beside the key itself. */
 export const otherNames = (key: Key): readonly string[] =>

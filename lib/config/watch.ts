@@ -2,7 +2,7 @@
 import {stat, statfs} from 'node:fs/promises';
 import {dirname, relative} from 'node:path';
 import type {FSWatcher} from 'chokidar';
-import {isHaError, reasonOf, systemCode, type HaError} from '../errors.ts';
+import {HaError, isHaError, reasonOf, systemCode} from '../errors.ts';
 import {applyChanges, type Changes} from './changes.ts';
 import type {Around, Config} from './config.ts';
 import {readText} from './file.ts';
@@ -150,6 +150,7 @@ class Reloader implements ConfigWatch {
   async #compare(): Promise<ReloadReport> {
     let next: Config;
     try {
+      await this.#refuseEmpty();
       next = await this.#ports.load();
     } catch (error) {
       if (isHaError(error, 'config.invalid')) return {kind: 'refused', error};
@@ -159,6 +160,15 @@ class Reloader implements ConfigWatch {
     this.#config = config;
     const same = changes.applied.length === 0 && changes.pending.length === 0;
     return same ? {kind: 'unchanged', config} : {kind: 'changed', config, changes};
+  }
+
+  /** Whoever writes a file begins with an empty one: it is not a wish for all defaults. @throws HaError config.invalid */
+  async #refuseEmpty(): Promise<void> {
+    const {file} = this.#config;
+    if (file === undefined || (await readText(file).catch(() => 'unreadable')).trim() !== '') return;
+    const problem = {key: '(file)', where: file, found: 'an empty file', expected: 'keys with values'};
+    const text = {message: 'the configuration has a fault', hint: 'write the whole file; until then the last good one stays'};
+    throw new HaError('config.invalid', {problems: [problem]}, text);
   }
 
   /** One at a time; a bug in one ends the process as an unhandled rejection, not the queue. */

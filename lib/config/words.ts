@@ -2,9 +2,13 @@
 
 /**
  * Splits at white space. `'…'` keeps everything, `"…"` everything but `\"` and `\\`.
+ * @param backslash what one outside of quotes is: `escape` takes the next character as it is, `plain` is a character as any other.
  * @returns the words, or a sentence that says why the text cannot be split.
  */
-export function splitWords(text: string): {readonly words: readonly string[]} | {readonly fault: string} {
+export function splitWords(
+  text: string,
+  {backslash}: {readonly backslash: 'escape' | 'plain'} = {backslash: 'escape'},
+): {readonly words: readonly string[]} | {readonly fault: string} {
   const words: string[] = [];
   let word: string | undefined;
   let quote: '"' | "'" | undefined;
@@ -18,7 +22,7 @@ export function splitWords(text: string): {readonly words: readonly string[]} | 
     } else if (char === '"' || char === "'") {
       quote = char;
       word ??= '';
-    } else if (char === '\\') {
+    } else if (char === '\\' && backslash === 'escape') {
       if (next === '') return {fault: 'a character after the backslash at its end'};
       word = (word ?? '') + text.charAt(++i);
     } else if (/\s/.test(char)) {

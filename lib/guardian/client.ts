@@ -5,7 +5,15 @@ import type {GuardianOrder, GuardianReport} from '../protocol/guardian-machine.t
 import {OutputLines, type OutputLine} from './output-lines.ts';
 import {isAlive, type ProcessIdentity} from './proc.ts';
 import {killGuardian, recordWithHolder, type GuardianRecord, type KillResult} from './record.ts';
-import {encode, LineSplitter, parseGuardianMessage, type AgentMessage, type GuardianMessage, type GuardianSetup} from './wire.ts';
+import {
+  encode,
+  LineSplitter,
+  parseGuardianMessage,
+  type AgentMessage,
+  type EnsureSpec,
+  type GuardianMessage,
+  type GuardianSetup,
+} from './wire.ts';
 
 /** What a guardian tells its agent. None of these may throw. */
 export interface GuardianListener {
@@ -75,6 +83,11 @@ export class GuardianClient {
   /** Values that later runs find in their environment, such as HA_URI. */
   setEnvironment(values: Readonly<Record<string, string>>): void {
     this.write({type: 'environment', values});
+  }
+
+  /** Another form of the `ensure` service that it was spawned for: the next commands are these. */
+  setEnsure(service: EnsureSpec): void {
+    this.write({type: 'ensure', service});
   }
 
   /** Runs the passive command of a standby once. `ok` without one, and not `ok` while a run is not over. Never rejects. */

@@ -1,9 +1,9 @@
 // One run of one short command: its own process group, a time limit, and an end that does not wait for what it leaves behind.
 import {spawn, type ChildProcess} from 'node:child_process';
 import {constants} from 'node:os';
-import type {OutputForwarder} from './output.ts';
+import type {Readable} from 'node:stream';
 import {signalGroup} from './proc.ts';
-import type {OutputSource} from './wire.ts';
+import type {OutputStream} from './wire.ts';
 
 export interface CommandOptions {
   /** A prefix that makes the command die with the guardian; may be empty. */
@@ -12,8 +12,8 @@ export interface CommandOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** At its end the process group gets SIGKILL, ms. */
   readonly timeoutMs: number;
-  readonly source: OutputSource;
-  readonly output: OutputForwarder;
+  /** Reads its output until the end, whoever holds the other side. */
+  readonly drain: (stream: OutputStream, from: Readable | null) => void;
 }
 
 export interface CommandEnd {
@@ -21,6 +21,8 @@ export interface CommandEnd {
   readonly ok: boolean;
   /** How it ended, as the second half of a sentence: "exit status 3". */
   readonly because: string;
+  /** Where it ended by itself. */
+  readonly status?: number;
 }
 
 export interface RunningCommand {
@@ -39,8 +41,8 @@ export function runCommand(argv: readonly string[], options: CommandOptions): Ru
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    options.output.drain(options.source, 'stdout', child.stdout);
-    options.output.drain(options.source, 'stderr', child.stderr);
+    options.drain('stdout', child.stdout);
+    options.drain('stderr', child.stderr);
     return watch(child, options.timeoutMs);
   } catch (error) {
     // spawn throws what it does not emit: an argument that the system refuses.
@@ -61,15 +63,15 @@ function watch(child: ChildProcess, timeoutMs: number): RunningCommand {
       timedOut = true;
       signal('SIGKILL');
     }, timeoutMs);
-    const end = (ok: boolean, because: string): void => {
+    const end = (ok: boolean, because: string, status?: number | null): void => {
       ended = true;
       clearTimeout(limit);
-      resolve({ok, because});
+      resolve({ok, because, ...(typeof status === 'number' && {status})});
     };
     child.once('error', (error) => end(false, `could not be started: ${error.message}`));
     child.once('exit', (code, name) => {
       if (timedOut) end(false, `still running after ${timeoutMs} ms, killed`);
-      else end(code === 0 || code === 2, describeExit(code, name));
+      else end(code === 0 || code === 2, describeExit(code, name), code);
     });
   });
   return {done, signal};

@@ -1,9 +1,7 @@
 // A run of an `ensure` service (HAL's way): a command that makes it active, run again and again, and one that makes it passive.
 import {runCommand, type CommandEnd, type RunningCommand} from './command.ts';
 import type {Run, RunContext, RunEvents} from './run.ts';
-import type {ServiceSpec} from './wire.ts';
-
-export type EnsureSpec = ServiceSpec & {kind: 'ensure'};
+import type {EnsureSpec} from './wire.ts';
 
 /** How long a start waits at most for a passive command that is still running, ms; then it is killed. */
 const PASSIVE_WAIT_MS = 5_000;
@@ -23,8 +21,7 @@ export function ensureCommand(
     cwd: context.setup.cwd,
     environment: context.environment(role, epoch),
     timeoutMs: spec.timeoutMs,
-    source: role,
-    output: context.output,
+    drain: (stream, from) => context.output.drain(role, stream, from),
   });
 }
 
@@ -43,7 +40,7 @@ export function startEnsure(
 
 class EnsureRun implements Run {
   private readonly context: RunContext;
-  private readonly spec: EnsureSpec;
+  private readonly first: EnsureSpec;
   private readonly epoch: number;
   private readonly events: RunEvents;
   /** `unproven`: told gone without proof, still trying. */
@@ -55,9 +52,15 @@ class EnsureRun implements Run {
 
   constructor(context: RunContext, spec: EnsureSpec, epoch: number, events: RunEvents) {
     this.context = context;
-    this.spec = spec;
+    this.first = spec;
     this.epoch = epoch;
     this.events = events;
+  }
+
+  /** As it is now: the configuration may change while it runs. */
+  private get spec(): EnsureSpec {
+    const {service} = this.context.setup;
+    return service.kind === 'ensure' ? service : this.first;
   }
 
   begin(passive: RunningCommand | undefined): void {

@@ -1,8 +1,9 @@
 // Pieces of output into lines, as the agent logs them.
-import type {OutputSource, OutputStream} from './wire.ts';
+import type {OutputStream} from './wire.ts';
 
 export interface OutputLine {
-  readonly source: OutputSource;
+  /** What printed it. */
+  readonly source: string;
   readonly stream: OutputStream;
   /** Without its newline, at most LINE_KEPT characters and a note of what was cut off. */
   readonly text: string;
@@ -13,16 +14,13 @@ export const LINE_KEPT = 16 * 1024;
 
 export class OutputLines {
   private readonly say: (line: OutputLine) => void;
-  private readonly open = new Map<
-    string,
-    {readonly source: OutputSource; readonly stream: OutputStream; text: string; cut: number}
-  >();
+  private readonly open = new Map<string, {readonly source: string; readonly stream: OutputStream; text: string; cut: number}>();
 
   constructor(say: (line: OutputLine) => void) {
     this.say = say;
   }
 
-  push(source: OutputSource, stream: OutputStream, piece: string): void {
+  push(source: string, stream: OutputStream, piece: string): void {
     const parts = piece.split('\n');
     const last = parts.pop() ?? '';
     for (const part of parts) {
@@ -37,7 +35,7 @@ export class OutputLines {
     for (const {source, stream} of [...this.open.values()]) this.finish(source, stream);
   }
 
-  private add(source: OutputSource, stream: OutputStream, part: string): void {
+  private add(source: string, stream: OutputStream, part: string): void {
     const key = `${source} ${stream}`;
     const line = this.open.get(key) ?? {source, stream, text: '', cut: 0};
     const room = LINE_KEPT - line.text.length;
@@ -46,7 +44,7 @@ export class OutputLines {
     this.open.set(key, line);
   }
 
-  private finish(source: OutputSource, stream: OutputStream): void {
+  private finish(source: string, stream: OutputStream): void {
     const key = `${source} ${stream}`;
     const line = this.open.get(key);
     this.open.delete(key);

@@ -30,7 +30,7 @@ const AGENT_LOOK_MS = 10;
 const RELEASE_SCRIPT = fileURLToPath(new URL(`./release${extname(import.meta.url)}`, import.meta.url));
 
 export class GuardianShell implements RunContext {
-  readonly setup: GuardianSetup;
+  setup: GuardianSetup;
   readonly output = new OutputForwarder();
   readonly note: (text: string) => void;
   private readonly exit: (because: string) => void;
@@ -85,6 +85,8 @@ export class GuardianShell implements RunContext {
     if (message.type === 'order') this.feed({type: 'order', order: message.order});
     else if (message.type === 'environment') this.values = {...this.values, ...message.values};
     else if (message.type === 'passive') this.checkPassive(message.id, message.epoch);
+    else if (message.type === 'ensure' && this.setup.service.kind === 'ensure')
+      this.setup = {...this.setup, service: message.service};
   }
 
   closed(socket: Socket): void {

@@ -31,6 +31,8 @@ export type ServiceSpec =
       readonly backoffMs: number;
     };
 
+export type EnsureSpec = ServiceSpec & {kind: 'ensure'};
+
 /** All that a guardian is told once, by the first agent. */
 export interface GuardianSetup {
   readonly config: GuardianConfig;
@@ -61,7 +63,9 @@ export type AgentMessage =
   /** Run the passive command of a standby once. */
   | {readonly type: 'passive'; readonly id: number; readonly epoch: number | undefined}
   /** Values that later commands find in their environment. */
-  | {readonly type: 'environment'; readonly values: Readonly<Record<string, string>>};
+  | {readonly type: 'environment'; readonly values: Readonly<Record<string, string>>}
+  /** Another form of the same `ensure` service, for the next commands. */
+  | {readonly type: 'ensure'; readonly service: EnsureSpec};
 
 /** Where a piece of output comes from. */
 export type OutputSource = 'service' | 'active' | 'passive';
@@ -114,6 +118,10 @@ export function parseAgentMessage(line: string): AgentMessage | undefined {
       return {type: 'passive', id: m['id'], epoch: isWhole(m['epoch']) ? m['epoch'] : undefined};
     case 'environment':
       return isTextRecord(m['values']) ? {type: 'environment', values: m['values']} : undefined;
+    case 'ensure':
+      return isObject(m['service']) && isService(m['service']) && isEnsure(m['service'])
+        ? {type: 'ensure', service: m['service']}
+        : undefined;
     default:
       return undefined;
   }
@@ -178,6 +186,8 @@ function isService(service: Fields): boolean {
   const numbers = [service['monitorIntervalMs'], service['timeoutMs'], service['attempts'], service['backoffMs']];
   return kind === 'ensure' && isArgv(active) && isArgv(passive) && isTexts(service['launcher']) && numbers.every(isWhole);
 }
+
+const isEnsure = (service: Fields): service is EnsureSpec & Fields => service['kind'] === 'ensure';
 
 type Fields = Readonly<Record<string, unknown>>;
 

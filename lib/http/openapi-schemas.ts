@@ -36,6 +36,7 @@ export const SCHEMAS = {
     eligible: BOOLEAN,
     because: TEXT,
     lastSeenMs: NUMBER_OR_NULL,
+    serviceUri: {...TEXT_OR_NULL, description: 'Where its service answers while it is master.'},
   }),
   HighAvailabilitySummary: record({
     planeId: TEXT_OR_NULL,

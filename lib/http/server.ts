@@ -69,6 +69,8 @@ const LIMITS: ConnectionLimits = {connections: 256, headersMs: 10_000, requestMs
 /** How many ports are tried in all. */
 const PORTS_TRIED = 100;
 const KEEP_ALIVE_MS = 15_000;
+/** Stands in for the Host header, which HTTP/1.0 does not have: HAProxy's health checks speak that. No page can be of this name. */
+const NAMELESS = 'nameless.invalid';
 
 /** @throws HaError 'http.badFile' */
 export async function createHttpServer(options: ServerOptions): Promise<HttpServer> {
@@ -100,7 +102,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
 async function createServer(app: App, tls: TlsFiles | undefined, limits: ConnectionLimits): Promise<http.Server | https.Server> {
   const listener = getRequestListener(
     (request, env) => app.fetch(request, {peer: peerOf(env.incoming.socket), hangUp: () => env.incoming.socket.destroy()}),
-    {errorHandler: unreadable},
+    {errorHandler: unreadable, hostname: NAMELESS},
   );
   const handle = (request: http.IncomingMessage, response: http.ServerResponse): void => void listener(request, response);
   const bounds = {

@@ -16,6 +16,7 @@ export interface NodeView {
   readonly eligible: boolean;
   readonly because: string;
   readonly lastSeenMs: number | null;
+  readonly serviceUri: string | null;
 }
 
 /** Brooklyn's HighAvailabilitySummary; the fields after `links` are ours and about the answering node. */
@@ -70,6 +71,7 @@ const nodeView = (node: NodeStatus): NodeView => ({
   eligible: node.eligible,
   because: node.because,
   lastSeenMs: node.lastSeenMs,
+  serviceUri: node.serviceUri,
 });
 
 /** Brooklyn's metrics as far as we have the things they count: we persist leases and rebind nothing. */

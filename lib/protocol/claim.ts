@@ -102,7 +102,8 @@ const knownSince = (s: AgentState, {basis, at}: Chance): number =>
 const no = (because: string): Verdict => ({kind: 'no', because});
 const owner = (name: LockName): string => name.writer?.nodeId ?? 'nobody';
 
-function blockedBecause(s: AgentState, name: LockName, now: MonoMs): string | undefined {
+/** @returns what keeps this node from claiming anything, whatever the lock shows. */
+export function blockedBecause(s: AgentState, name: LockName, now: MonoMs): string | undefined {
   if (s.ending) return `ending: ${s.ending.because}`;
   if (s.trust.kind !== 'fine') return advice(s.trust);
   if (!ELECTABLE_MODES.includes(s.settings.mode)) return `never elected in mode ${s.settings.mode}`;
@@ -142,7 +143,7 @@ function chanceOf(s: AgentState, name: LockName): Chance {
 }
 
 /** How often the writer of this name renews it, if a heartbeat of that very instance has told. */
-function renewalsOf(s: AgentState, {writer}: LockName): number | undefined {
+export function renewalsOf(s: AgentState, {writer}: LockName): number | undefined {
   if (!writer) return undefined;
   const elder = s.ownRecord.kind === 'mine' ? s.ownRecord.before : undefined;
   const told = writer.nodeId === s.self.nodeId ? elder : s.peers[writer.nodeId]?.report;
@@ -161,7 +162,8 @@ function earliest(s: AgentState, basis: ClaimBasis): MonoMs {
   return monoMs(Math.max(listened, s.openedAt));
 }
 
-function myRank(s: AgentState, name: LockName, now: MonoMs): number | undefined {
+/** @returns how many go before this node for what follows that name; undefined if it stands back altogether. */
+export function myRank(s: AgentState, name: LockName, now: MonoMs): number | undefined {
   if (s.insists && name.kind === 'free') return 0;
   const others: Candidate[] = electable(s, now).map(({report}) => report);
   const me = {nodeId: s.self.nodeId, priority: s.settings.priority, cooling: now < s.coolingUntil};

@@ -29,6 +29,8 @@ export interface NodeReport {
   readonly because: string;
   /** The node's URL, as others reach it. */
   readonly uri: string | undefined;
+  /** Where its service answers while it is master; absent where that is not known. */
+  readonly serviceUri?: string;
   /** Wall clock of the node in ms since 1970; for people, never compared. */
   readonly wallMs: number;
 }

@@ -106,8 +106,8 @@ function watch(checks: readonly Check[], run: Run, signal: AbortSignal): void {
   }
 }
 
-/** One check after another until the run ends; nothing is said after that. */
-async function repeat(
+/** One check after another until `signal` is aborted; nothing is said after that. Quickly at first, until `isReady`. */
+export async function repeat(
   check: Check,
   signal: AbortSignal,
   isReady: () => boolean,

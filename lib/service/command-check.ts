@@ -1,27 +1,47 @@
-// Whether a command exits with 0: run without a shell in a process group of its own, which ends with the timeout.
+// Checks by a process: whether a command exits with 0, run without a shell in a process group of its own, which ends with the timeout.
 import {spawn, type ChildProcess} from 'node:child_process';
-import type {CommandCheck, Outcome, Probe} from './check.ts';
+import type {CommandQuestion, Outcome, Probe} from './check.ts';
 
 /** How much of what a command says last goes into the reason, characters. */
 const LAST_WORDS = 300;
 /** How long its pipes may stay open after its end, ms: a process that it left behind may hold them for ever. */
 const PIPES_MS = 100;
 
-export function probeCommand(check: CommandCheck): Probe {
-  // A process that cannot be killed (stuck in the kernel) must not be joined by a second one.
+export const probeCommand = ({command, timeoutMs}: CommandQuestion): Probe =>
+  probeProcess({command, timeoutMs, name: `"${command.join(' ')}"`});
+
+export interface ProcessQuestion {
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+  /** What the reason begins with. */
+  readonly name: string;
+  /** What a run that exited with 0 means, by what it printed last; undefined: that all is well. */
+  readonly judge?: (lastWords: string) => Outcome;
+}
+
+export function probeProcess(question: ProcessQuestion): Probe {
+  // Processes that cannot be killed (stuck in the kernel) must not be joined by more of them.
   let running = false;
+  let killed: number | undefined;
   return (signal) => {
-    if (running) return Promise.resolve({ok: false, because: `${nameOf(check)} of an earlier check has not ended`});
+    if (running || (killed !== undefined && groupLives(killed)))
+      return Promise.resolve({ok: false, because: `${question.name}: an earlier check has not ended`});
     running = true;
-    return run(check, signal, () => (running = false));
+    killed = undefined;
+    return run(question, signal, {gone: () => (running = false), killed: (group) => (killed = group)});
   };
 }
 
-const nameOf = ({command}: CommandCheck): string => `"${command.join(' ')}"`;
+interface Watcher {
+  /** The process itself has ended. */
+  readonly gone: () => void;
+  /** All that it started was killed with it, and may take its time to go. */
+  readonly killed: (group: number | undefined) => void;
+}
 
-function run(check: CommandCheck, signal: AbortSignal, gone: () => void): Promise<Outcome> {
-  const [file = '', ...args] = check.command;
-  const name = nameOf(check);
+function run(question: ProcessQuestion, signal: AbortSignal, {gone, killed}: Watcher): Promise<Outcome> {
+  const {command, timeoutMs, name, judge} = question;
+  const [file = '', ...args] = command;
   return new Promise((resolve) => {
     const child = spawnOr(file, args, (reason) => {
       gone();
@@ -34,14 +54,18 @@ function run(check: CommandCheck, signal: AbortSignal, gone: () => void): Promis
       signal.removeEventListener('abort', stop);
       resolve({ok, because: `${name} ${because}`});
     };
-    const stop = (): void => {
+    const kill = (): void => {
+      killed(child.pid);
       killGroup(child);
+    };
+    const stop = (): void => {
+      kill();
       say(false, 'was stopped');
     };
     const timer = setTimeout(() => {
-      killGroup(child);
-      say(false, `took longer than ${check.timeoutMs} ms and was killed`);
-    }, check.timeoutMs);
+      kill();
+      say(false, `took longer than ${timeoutMs} ms and was killed`);
+    }, timeoutMs);
     signal.addEventListener('abort', stop, {once: true});
     if (signal.aborted) stop();
     child.on('error', (error) => {
@@ -52,8 +76,12 @@ function run(check: CommandCheck, signal: AbortSignal, gone: () => void): Promis
       gone();
       clearTimeout(timer);
       void pipesClosed(child).then(() => {
-        if (code === 0) return say(true, 'exited with 0');
         const words = lastWords();
+        if (code === 0 && judge) {
+          const {ok, because} = judge(words);
+          return say(ok, because);
+        }
+        if (code === 0) return say(true, 'exited with 0');
         const how = code === null ? `was ended by ${killedBy}` : `exited with ${code}`;
         say(false, words === '' ? how : `${how}: ${words}`);
       });
@@ -90,6 +118,18 @@ function killGroup({pid, exitCode, signalCode}: ChildProcess): void {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
+/** The number of a group is nobody else's as long as one of its processes is there. */
+function groupLives(group: number): boolean {
+  try {
+    process.kill(-group, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is somebody else's by now.
+    if (error instanceof Error && 'code' in error && (error.code === 'ESRCH' || error.code === 'EPERM')) return false;
+    throw error;
   }
 }
 

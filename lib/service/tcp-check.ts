@@ -1,8 +1,8 @@
 // Whether a port accepts connections.
 import net from 'node:net';
-import type {Outcome, TcpCheck} from './check.ts';
+import type {Outcome, TcpQuestion} from './check.ts';
 
-export function probeTcp({host, port, timeoutMs}: TcpCheck, signal: AbortSignal): Promise<Outcome> {
+export function probeTcp({host, port, timeoutMs}: TcpQuestion, signal: AbortSignal): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = net.connect({host, port, signal});
     const say = (ok: boolean, because: string): void => {

@@ -113,7 +113,7 @@ function parseHeartbeat(value: unknown, owner: NodeId): DecodedHeartbeat {
   return {kind: 'record', storeId: fields.string('storeId'), heartbeat: {...report, seen}};
 }
 
-const wireReport = (report: NodeReport): Record<keyof NodeReport, unknown> => ({
+const wireReport = (report: NodeReport): Record<keyof Omit<NodeReport, 'serviceUri'>, unknown> => ({
   nodeId: report.nodeId,
   instanceId: report.instanceId,
   seq: report.seq,
@@ -126,12 +126,14 @@ const wireReport = (report: NodeReport): Record<keyof NodeReport, unknown> => ({
   heartbeatIntervalMs: report.heartbeatIntervalMs,
   because: plainText(report.because, BECAUSE_MAX),
   uri: report.uri === undefined || report.uri.length > URI_MAX ? null : report.uri,
+  ...(report.serviceUri !== undefined && report.serviceUri.length <= URI_MAX && {serviceUri: report.serviceUri}),
   wallMs: report.wallMs,
 });
 
 function parseReport(fields: Fields): NodeReport {
   const epoch = fields.whole('epoch');
   const seq = fields.whole('seq');
+  const serviceUri = fields.optional('serviceUri', (f) => f.sentence('serviceUri', URI_MAX));
   if (!isEpoch(epoch)) throw new Malformed('has an impossible "epoch"');
   const intervalMs = fields.optional('heartbeatIntervalMs', (f) => f.whole('heartbeatIntervalMs'));
   if (intervalMs !== undefined && (intervalMs < 1 || intervalMs > INTERVAL_MAX_MS))
@@ -149,6 +151,7 @@ function parseReport(fields: Fields): NodeReport {
     ...(intervalMs !== undefined && {heartbeatIntervalMs: intervalMs}),
     because: fields.sentence('because', BECAUSE_MAX),
     uri: fields.nullable('uri', (f) => f.sentence('uri', URI_MAX)) ?? undefined,
+    ...(serviceUri !== undefined && {serviceUri}),
     wallMs: fields.number('wallMs'),
   };
 }

@@ -14,6 +14,10 @@ export class Fields {
     this.#values = new Map(Object.entries(value));
   }
 
+  keys(): readonly string[] {
+    return [...this.#values.keys()];
+  }
+
   string(key: string): string {
     const value = this.#values.get(key);
     if (typeof value !== 'string') throw new Malformed(`has no text "${key}"`);

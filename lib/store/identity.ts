@@ -2,7 +2,7 @@
 import {lstat} from 'node:fs/promises';
 import {HaError} from '../errors.ts';
 import {errnoOf, ioReason} from './errno.ts';
-import type {StorePaths} from './paths.ts';
+import {optionsFor, type StorePaths} from './paths.ts';
 import {parseStoreRecord, type StoreRecord} from './records.ts';
 import {readSmallFile} from './small-file.ts';
 
@@ -47,7 +47,7 @@ export async function requireIdentity(paths: StorePaths): Promise<StoreRecord> {
         {dir: paths.root},
         {
           message: `no store at ${paths.root} yet: ${identity.reason}`,
-          hint: `is the share mounted? create it once with "ha-agent init --persistenceDir ${paths.persistenceDir}"`,
+          hint: `is the share mounted? create it once with "ha-agent init ${optionsFor(paths)}"`,
         },
       );
     case 'unreadable': {

@@ -5,6 +5,7 @@ import {isEpoch, isNodeId, type Epoch, type NodeId} from '../protocol/words.ts';
 /**
  *     <persistenceDir>/
  *       .<app>.<random>/                private: a store that is being prepared, or what is left of one
+ *       .doctor-<random>/               private: where `ha-agent doctor` measures; it removes it
  *       <app>/
  *         store.json                    format version, storeId, and the storeIds it supersedes
  *         lock.<storeId>/
@@ -32,7 +33,16 @@ const STORE_ID = /^[0-9a-f]{16}$/;
 const LOCK_DIR = /^(?:lock\.([0-9a-f]{16})|retired\.([0-9a-f]{16})\.[0-9a-f]{8})$/;
 const HEARTBEAT_FILE = /^([A-Za-z0-9][A-Za-z0-9_-]{0,62})\.json$/;
 const HISTORY_FILE = /^(\d{10})\.json$/;
+/** No store that is being prepared has such a name: there is no dot in it but the first. */
+const DOCTOR_DIR = /^\.doctor-[0-9a-f]{16}$/;
 const REFRESH_PREFIX = '.refresh.';
+
+/** What every command takes where no --app is given. */
+const DEFAULT_APP = 'default';
+
+/** The options that name this store, for messages that tell people what to type. */
+export const optionsFor = ({persistenceDir, app}: Pick<StorePaths, 'persistenceDir' | 'app'>): string =>
+  `--persistenceDir ${persistenceDir}${app === DEFAULT_APP ? '' : ` --app ${app}`}`;
 
 /** @throws RangeError if `app` could leave the directory: the configuration has checked it before. */
 export function storePaths(persistenceDir: string, app: string): StorePaths {
@@ -84,3 +94,6 @@ export function parseHistoryFile(name: string): Epoch | undefined {
 
 export const refreshDir = (lockDir: string, random: string): string => join(lockDir, `${REFRESH_PREFIX}${random}`);
 export const isRefreshDir = (name: string): boolean => name.startsWith(REFRESH_PREFIX);
+
+export const doctorDirName = (random: string): string => `.doctor-${random}`;
+export const isDoctorDirName = (name: string): boolean => DOCTOR_DIR.test(name);

@@ -9,15 +9,25 @@ import {agentAt, SETTINGS} from './machine-fixture.ts';
 import {idleGuardian, idlePorts} from './stubs.ts';
 
 describe('The performer', () => {
-  function parts(guardian: Partial<GuardianPort>): {parts: PerformerParts; inputs: AgentInput[]} {
+  function parts(guardian: Partial<GuardianPort>): {parts: PerformerParts; inputs: AgentInput[]; notes: string[]} {
     const inputs: AgentInput[] = [];
+    const notes: string[] = [];
     const state = agentAt(monoMs(1_000), {link: {kind: 'connected', unacknowledged: undefined}});
     return {
       inputs,
+      notes,
       parts: {
         ports: idlePorts({guardian: {...idleGuardian, ...guardian}}),
-        facts: {version: '1', app: 'default', persistenceDir: '/nowhere', settings: SETTINGS, passiveIntervalMs: 5},
+        facts: {
+          version: '1',
+          app: 'default',
+          persistenceDir: '/nowhere',
+          settings: SETTINGS,
+          passiveIntervalMs: 5,
+          serviceUri: undefined,
+        },
         history: {add: () => undefined, settle: () => Promise.resolve()},
+        fitness: {note: (source, fault) => notes.push(`${source}: ${fault}`)},
         state: () => state,
         turnedAt: () => monoMs(1_000),
         input(given) {
@@ -57,11 +67,10 @@ describe('The performer', () => {
         most = Math.max(most, ++under);
         await new Promise((resolve) => setTimeout(resolve, 20));
         under--;
-        return {ok: true, because: String(opened)};
+        return {ok: false, because: String(opened)};
       },
     });
-    const results = (because: string): number =>
-      made.inputs.filter((each) => each.type === 'fitness' && each.because === because).length;
+    const results = (because: string): number => made.notes.filter((each) => each === `passive: ${because}`).length;
     perform(made.parts, {type: 'spawnGuardian'});
     await eventually(() => results('1') > 0);
     for (let i = 0; i < 5; i++) {

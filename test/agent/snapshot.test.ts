@@ -12,7 +12,14 @@ const HELD_BY_ME = '0000000007.held.n1.aaaaaaaa.30000.5';
 const HELD_BY_N2 = '0000000007.held.n2.bbbbbbbb.30000.5';
 
 function statusAt(state: AgentState, now: number): Status {
-  const facts = {version: '1', app: 'default', persistenceDir: '/d', settings: SETTINGS, passiveIntervalMs: undefined};
+  const facts = {
+    version: '1',
+    app: 'default',
+    persistenceDir: '/d',
+    settings: SETTINGS,
+    passiveIntervalMs: undefined,
+    serviceUri: undefined,
+  };
   const chronicle: Chronicle = {storeId: 'x', startedAtWallMs: 0, stateHistory: [], counters: NO_COUNTS, turnedAt: monoMs(now)};
   return statusOf(state, facts, chronicle, monoMs(now), 1_000_000);
 }
@@ -80,7 +87,14 @@ describe('the status of an agent', () => {
 
   it('is not healthy when its loop stands still', () => {
     const state = agentAt(monoMs(0));
-    const facts = {version: '1', app: 'default', persistenceDir: '/d', settings: SETTINGS, passiveIntervalMs: undefined};
+    const facts = {
+      version: '1',
+      app: 'default',
+      persistenceDir: '/d',
+      settings: SETTINGS,
+      passiveIntervalMs: undefined,
+      serviceUri: undefined,
+    };
     const stuck: Chronicle = {storeId: 'x', startedAtWallMs: 0, stateHistory: [], counters: NO_COUNTS, turnedAt: monoMs(0)};
     expect(statusOf(state, facts, stuck, monoMs(9_999), 0).healthy).to.equal(true);
     expect(statusOf(state, facts, stuck, monoMs(10_000), 0).healthy).to.equal(false);

@@ -39,6 +39,7 @@ export const idlePorts = (changes: Partial<AgentPorts> = {}): AgentPorts => ({
   store: idleStore,
   guardian: idleGuardian,
   readiness: {start: () => undefined, stop: () => undefined},
+  health: {start: () => undefined, stop: () => undefined, role: () => undefined},
   log: quiet,
   rememberEpoch: () => Promise.resolve(),
   followMaster: () => undefined,

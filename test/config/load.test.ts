@@ -84,7 +84,9 @@ describe('loadConfig', () => {
     expect(config.nodeId).to.equal('7');
     expect(config.file).to.equal(file);
     expect(config.service).to.deep.include({kind: 'exec', command: ['/bin/svc', '-x'], attempts: 5});
-    expect(config.health).to.deep.equal([{kind: 'tcp', host: '::1', port: 80, periodMs: 5_000, timeoutMs: 3_000, failures: 0}]);
+    expect(config.health).to.deep.include.members([
+      {kind: 'tcp', host: '::1', port: 80, on: 'active', periodMs: 5_000, timeoutMs: 3_000, failures: 0},
+    ]);
   });
 
   it('reads text in a file as it is written there: 007 stays 007, no stays no', async () => {
@@ -236,7 +238,8 @@ describe('loadConfig', () => {
       {argv: {...argv, config: '/nonexistent/ha.yaml'}},
       /^config \(\/nonexistent\/ha.yaml\): .*ENOENT/,
     ],
-    ['a directory as file', {argv: {...argv, config: '/tmp'}}, /^config \(\/tmp\): .*not a regular file/],
+    ['a device as file', {argv: {...argv, config: '/dev/null'}}, /^config \(\/dev\/null\): .*not a regular file/],
+    ['a directory without a config.json', {argv: {...argv, config: '/proc'}}, /^config \(\/proc\/config.json\): .*ENOENT/],
   ];
   for (const [name, input, pattern] of together) {
     it(`refuses ${name}`, async () => {

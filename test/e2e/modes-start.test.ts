@@ -122,7 +122,7 @@ describe('the modes', () => {
         });
       },
 
-    'disabled serves without a store, touches none, and says that nobody takes over': async () => {
+    'A22: disabled serves without a store, touches none, and says that nobody takes over': async () => {
       await withCluster({nodes: ['n1']}, async (cluster) => {
         await cluster.init();
         const node = cluster.node('n1');

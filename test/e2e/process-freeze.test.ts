@@ -10,7 +10,7 @@ import {untilGone} from './support/processes.ts';
 const TWO = {nodes: ['n1', 'n2']};
 
 describe('a process that is frozen', () => {
-  it('as the agent of the master, past the lease: its guardian stops the service in time, another takes over, and the thawed one follows', async () => {
+  it('A15: as the agent of the master, past the lease: its guardian stops the service in time, another takes over, and the thawed one follows', async () => {
     await withCluster(TWO, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const open = new Agent({keepAlive: true});

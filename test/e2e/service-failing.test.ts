@@ -7,7 +7,7 @@ import {witness, type ServiceOf, type WitnessMode} from './support/witness.ts';
 const QUICK_TRIES = {attempts: 2, backoff: '100ms', coolDown: '3s'};
 
 describe('a service that never becomes ready', () => {
-  it('is tried so often, then its node gives the lease away and sits out a cool-down, while another one serves', async () => {
+  it('A13: is tried so often, then its node gives the lease away and sits out a cool-down, while another one serves', async () => {
     const service = onlyOn('n1', '--mute')({...QUICK_TRIES, startTimeout: '500ms'});
     await withCluster({nodes: ['n1', 'n2'], service, timings: {leaseTimeout: '60s'}}, async (cluster) => {
       await launchBoth(cluster);

@@ -10,7 +10,7 @@ import {witness} from './support/witness.ts';
 describe('a service that ignores SIGTERM', () => {
   const options = {nodes: ['n1', 'n2'], service: witness('--ignore-term')};
 
-  it('gets SIGKILL after stopTimeout, and only then the lock is released', async () => {
+  it('A23: gets SIGKILL after stopTimeout, and only then the lock is released', async () => {
     await withCluster({...options, timings: {leaseTimeout: '60s', stopTimeout: '1s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       expect(await master.terminate()).to.deep.equal({code: 0, signal: null});

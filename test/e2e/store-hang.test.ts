@@ -18,7 +18,7 @@ describe('a store that hangs', () => {
   });
 
   together({
-    'for the master alone: it stops in time and goes on answering, another takes over, and it comes back as a standby':
+    'A3, A17: for the master alone: it stops in time and goes on answering, another takes over, and it comes back as a standby':
       async () => {
         await withCluster(PAIR, async (cluster) => {
           const {master, others, mountOf} = await upWithMounts(cluster);
@@ -52,24 +52,25 @@ describe('a store that hangs', () => {
       });
     },
 
-    'for everybody: the service stops, nobody else starts it, and after healing the owner goes on under its epoch': async () => {
-      await withCluster(PAIR, async (cluster) => {
-        const {master, others, mountOf} = await upWithMounts(cluster);
-        const {family} = await master.served();
-        for (const node of cluster.nodes) mountOf(node).hang();
-        await untilStopped(master);
-        for (const node of cluster.nodes) await answersWhileHung(node);
+    'A5: for everybody: the service stops, nobody else starts it, and after healing the owner goes on under its epoch':
+      async () => {
+        await withCluster(PAIR, async (cluster) => {
+          const {master, others, mountOf} = await upWithMounts(cluster);
+          const {family} = await master.served();
+          for (const node of cluster.nodes) mountOf(node).hang();
+          await untilStopped(master);
+          for (const node of cluster.nodes) await answersWhileHung(node);
 
-        mountOf(master).heal();
-        await master.untilState('MASTER', LIMIT_MS);
-        for (const node of others) mountOf(node).heal();
-        for (const node of others) expect((await node.untilState('STANDBY', LIMIT_MS)).masterId).to.equal(master.id);
-        const again = await master.served();
-        expect(again.epoch).to.equal('1');
-        expect(again.family).not.to.equal(family);
-        expect(await cluster.history()).to.have.length(1);
-      });
-    },
+          mountOf(master).heal();
+          await master.untilState('MASTER', LIMIT_MS);
+          for (const node of others) mountOf(node).heal();
+          for (const node of others) expect((await node.untilState('STANDBY', LIMIT_MS)).masterId).to.equal(master.id);
+          const again = await master.served();
+          expect(again.epoch).to.equal('1');
+          expect(again.family).not.to.equal(family);
+          expect(await cluster.history()).to.have.length(1);
+        });
+      },
   });
 });
 

@@ -84,6 +84,19 @@ describe('an ensure service', () => {
     await driver.report('started', 1);
   });
 
+  it('takes another form while it runs: the next commands are these, with the attempts and pauses of that form', async () => {
+    await spawnFor({monitorIntervalMs: 40});
+    await driver.startRun(1, 60_000);
+    await eventually(() => ran('active') >= 2);
+    say('other', 1);
+    const form = {launcher, monitorIntervalMs: 40, timeoutMs: 5_000, attempts: 2, backoffMs: 10} as const;
+    const words = (role: string): readonly string[] => [fixture('ensure.sh'), dir(), role];
+    driver.tell({do: 'ensure', service: {kind: 'ensure', active: words('other'), passive: words('passive'), ...form}});
+    expect(await driver.report('stopping', 1)).to.include({because: 'the active command failed 2 times in a row: exit status 1'});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    expect(log().slice(-3)).to.deep.equal(['other active 1', 'other active 1', 'passive passive 1']);
+  });
+
   it('whose active command hangs is killed after its timeout, which is a failure', async () => {
     say('active', 'hang');
     await spawnFor({timeoutMs: 200, attempts: 2});

@@ -58,6 +58,7 @@ describe('the Brooklyn contract', () => {
       eligible: false,
       because: 'n3 is FAILED',
       lastSeenMs: null,
+      serviceUri: null,
     });
   });
 

@@ -27,6 +27,7 @@ export function node(nodeId: string, state: NodeState, more: Partial<NodeStatus>
     localTimestamp: STARTED + 5_000,
     remoteTimestamp: STARTED + 5_100,
     lastSeenMs: 400,
+    serviceUri: null,
     ...more,
   };
 }

@@ -48,6 +48,15 @@ describe('the server', () => {
     expect([status, body]).to.deep.equal([200, '"MASTER"']);
   });
 
+  it('answers HTTP/1.0 without a Host header, as HAProxy asks', async () => {
+    const url = await urlOf(await serve());
+    for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+      const client = await connect(url, `${method} /master HTTP/1.0\r\n\r\n`);
+      await eventually(() => client.isClosed());
+      expect(client.text(), method).to.match(/^HTTP\/1\.1 200/);
+    }
+  });
+
   it('takes forms with and without a length, and bounds both', async () => {
     const url = `${await urlOf(await serve())}v1/server/ha/priority`;
     const headers = {'content-type': 'application/x-www-form-urlencoded'};

@@ -46,6 +46,12 @@ describe('scripts/test.ts', () => {
     expect({code, last: lines.at(-1)}).to.deep.equal({code: 0, last: '1 passed, 0 failed'});
   });
 
+  it('runs the suite nfs only when it is named', async () => {
+    const nfs = {'nfs/n.test.js': FAIL};
+    expect((await run(nfs)).lines.at(-1)).to.equal('3 passed, 0 failed');
+    expect((await run(nfs, '--only', 'nfs')).lines.at(-1)).to.equal('0 passed, 1 failed');
+  });
+
   const failures: readonly [title: string, tests: Readonly<Record<string, string>>, last: string][] = [
     ['a test fails', {'two.test.js': FAIL}, '3 passed, 1 failed'],
     [

@@ -4,12 +4,12 @@ import http from 'node:http';
 import net, {type AddressInfo} from 'node:net';
 import path from 'node:path';
 import {expect} from 'chai';
-import type {Check, CommandCheck} from '../../lib/service/check.ts';
+import type {Check} from '../../lib/service/check.ts';
 import {createReadiness} from '../../lib/service/checks.ts';
 import {eventually} from '../support/eventually.ts';
 import {useTempDir} from '../support/temp-dir.ts';
 
-const PACE = {periodMs: 10, timeoutMs: 5_000, failures: 0};
+const PACE = {on: 'active', periodMs: 10, timeoutMs: 5_000, failures: 0} as const;
 
 interface Result {
   readonly ok: boolean;
@@ -52,7 +52,7 @@ describe('the readiness of a service', () => {
 
   const watch = (...checks: Check[]): Watched => watchWith(() => undefined, ...checks);
 
-  const command = (script: string, pace: Partial<Check> = {}): CommandCheck => ({
+  const command = (script: string, pace: {periodMs?: number; timeoutMs?: number; failures?: number} = {}): Check => ({
     ...PACE,
     ...pace,
     kind: 'command',

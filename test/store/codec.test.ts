@@ -21,8 +21,9 @@ describe('A heartbeat block', () => {
     const sent = heartbeat('n1', {
       because: 'Übergabe an „n2“ 日本 🙂',
       uri: undefined,
+      serviceUri: 'http://10.0.0.11:8080',
       priority: -3,
-      seen: [report('n2'), report('n1')],
+      seen: [report('n2', {serviceUri: 'tcp://n2:5432'}), report('n1')],
     });
     expect(decodeHeartbeat(encodeHeartbeat(STORE, sent), n1)).to.deep.equal({kind: 'record', storeId: STORE, heartbeat: sent});
   });

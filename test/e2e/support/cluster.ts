@@ -31,7 +31,8 @@ const QUICK: Timings = {
 
 export interface ClusterOptions {
   readonly nodes: readonly string[];
-  readonly timings?: Partial<Timings>;
+  /** `config`: those of the config file. */
+  readonly timings?: Partial<Timings> | 'config';
   /** A witness with a health check if not given. */
   readonly service?: ServiceOf;
   readonly containment?: 'namespace' | 'group';
@@ -225,13 +226,15 @@ export class Cluster {
     const {root, persistenceDir, logFile, options} = this;
     const {containment, user, service = witness(), args = []} = options;
     const place = {nodeId: id, logFile, port};
-    const timings = Object.entries({...QUICK, ...options.timings}).flatMap(([key, value]) => [`--${key}`, value]);
+    const given: Partial<Timings> = options.timings === 'config' ? {} : {...QUICK, ...options.timings};
+    const timings = Object.entries(given).flatMap(([key, value]) => [`--${key}`, value]);
     const held = containment ? ['--containment', containment] : [];
     const all = [...timings, ...held, '--port', '0', ...args];
     return new TestNode({id, root, persistenceDir, place, service: service(place), args: all, env: this.environment(), user});
   }
 
-  private environment(): NodeJS.ProcessEnv {
+  /** What every process of the cluster gets: by it they are found again. */
+  environment(): NodeJS.ProcessEnv {
     return {PATH: process.env['PATH'], LANG: 'C', HOME: this.root, HA_E2E: this.root};
   }
 
@@ -243,7 +246,7 @@ export class Cluster {
 }
 
 /** A port that nobody is given by chance: below the range for outgoing connections. */
-async function freePort(taken: readonly number[]): Promise<number> {
+export async function freePort(taken: readonly number[] = []): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     if (!taken.includes(port) && (await isFree(port))) return port;

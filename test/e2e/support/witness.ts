@@ -37,6 +37,12 @@ export const witness =
   (...modes: readonly WitnessMode[]): ServiceOf =>
   (place) => ({command: commandOf(place, [], modes), config: {health: [healthOf(place)]}});
 
+/** An `exec` service that publishes where it serves. */
+export const published: ServiceOf = (place) => {
+  const {config, ...rest} = witness()(place);
+  return {...rest, config: {...config, service: {uri: `http://127.0.0.1:${place.port}`}}};
+};
+
 /** An `ensure` service: `active` starts it in the background (2) or finds it running (0), `passive` ends it. */
 export const ensuredWitness =
   (...modes: readonly WitnessMode[]): ServiceOf =>

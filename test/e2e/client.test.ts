@@ -1,0 +1,45 @@
+// End to end: HaClient follows real nodes through a kill, a replacement and a switchover, and its requests never see two masters.
+import {expect} from 'chai';
+import {HaClient, type Master} from '../../lib/client/ha-client.ts';
+import {eventually} from '../support/eventually.ts';
+import {withCluster} from './support/cluster.ts';
+import type {Served} from './support/node.ts';
+import {published} from './support/witness.ts';
+
+const LIMIT_MS = 45_000;
+
+describe('HaClient with real nodes', () => {
+  it('is served through a kill of the master, a node that is replaced, and a switchover to the new one', async () => {
+    await withCluster({nodes: ['n1', 'n2', 'n3'], service: published}, async (cluster) => {
+      const first = await cluster.up();
+      // The others are learned of.
+      const client = new HaClient({nodes: [cluster.node('n2').url()], timeoutMs: LIMIT_MS});
+      cluster.atEnd(async () => client.close());
+      const masters: Master[] = [];
+      client.on('master', (master) => master && masters.push(master));
+      const served = async (): Promise<Served> => (await client.fetch('/')).json() as Promise<Served>;
+      expect(await served()).to.include({node: first.id, epoch: '1'});
+      await eventually(() => client.nodes.length === 3, LIMIT_MS);
+
+      await first.kill('agent');
+      const second = await served();
+      expect(second.node).not.to.equal(first.id);
+
+      const oldUrl = client.nodes.find((url) => ![cluster.node('n2'), cluster.node('n3')].some((node) => node.url() === url));
+      await first.launch();
+      await eventually(() => client.nodes.includes(first.url()), LIMIT_MS, 'the new node is not followed');
+      await eventually(() => oldUrl !== undefined && !client.nodes.includes(oldUrl), LIMIT_MS, 'the old one is still followed');
+      await first.untilState('STANDBY');
+
+      const asked = {to: 'agent', method: 'POST', body: new URLSearchParams({to: first.id})} as const;
+      expect((await client.fetch('/v1/switchover', asked)).ok).to.equal(true);
+      const back = await eventually(() => client.current?.nodeId === first.id && client.current, LIMIT_MS);
+      expect(back.uri).to.equal(first.url());
+      expect(await served()).to.include({node: first.id, epoch: String(back.epoch)});
+
+      const epochs = masters.map(({epoch}) => epoch);
+      expect(epochs).to.deep.equal([...epochs].sort((a, b) => a - b));
+      expect(new Set(masters.map(({epoch, nodeId}) => `${epoch} ${nodeId}`)).size).to.equal(new Set(epochs).size);
+    });
+  });
+});

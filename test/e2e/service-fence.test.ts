@@ -1,0 +1,52 @@
+// End to end: the fence command of a standby, whose success replaces the silence and whose failure does not.
+import {expect} from 'chai';
+import {readFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {eventually} from '../support/eventually.ts';
+import {withCluster} from './support/cluster.ts';
+import {witness, type ServiceOf} from './support/witness.ts';
+
+const fencedBy =
+  (...fence: readonly string[]): ServiceOf =>
+  (place) => {
+    const {command, config} = witness()(place);
+    return {
+      ...(command && {command}),
+      config: {...config, fence, fenceAfter: '1s', fenceBackoff: '500ms', fenceTimeout: '10s'},
+    };
+  };
+
+describe('the fence command of a standby', () => {
+  it('replaces the silence of a host that is gone, and is told whom to fence', async () => {
+    // The host of this test is dead enough: what a real command makes sure of, this one only writes down.
+    const service = fencedBy(
+      'sh',
+      '-c',
+      'echo "$HA_FENCE_ID $HA_FENCE_EPOCH $HA_FENCE_URI" >>"$HA_PERSISTENCE_DIR/../logs/fenced"',
+    );
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}, service}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      const {nodes} = await master.state();
+      await master.kill('agent', 'guardian');
+      // A silence of 60 s would be longer than this.
+      await cluster.untilMaster(other.id, 45_000);
+      const told = await readFile(join(cluster.root, 'logs', 'fenced'), 'utf8');
+      expect(told).to.equal(`${master.id} 1 ${nodes[master.id]?.nodeUri}\n`);
+      await eventually(async () => (await cluster.history()).at(-1)?.why === 'fence', 20_000, 'the history does not tell of it');
+    });
+  });
+
+  it('replaces nothing where it fails: the silence is waited out', async () => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '8s'}, service: fencedBy('false')}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      await master.kill('agent', 'guardian');
+      await cluster.untilMaster(other.id, 45_000);
+      await eventually(
+        async () => (await cluster.history()).at(-1)?.why === 'silence',
+        20_000,
+        'nobody says that it was waited out',
+      );
+      expect(other.log()).to.include(`${master.id} could not be fenced, so its silence is waited out: exit status 1`);
+    });
+  });
+});

@@ -1,0 +1,96 @@
+// A master is lost, and what the protocol promises then is measured and asserted: its service ends in time, nobody claims before the silence is over.
+import {expect} from 'chai';
+import {eventually} from '../../support/eventually.ts';
+import type {Timings} from '../../e2e/support/cluster.ts';
+import type {Run} from '../../e2e/support/witness-log.ts';
+import type {LabCluster} from './lab-cluster.ts';
+import type {LabNode} from './lab-node.ts';
+import type {LockWatch, Takeover} from './lock-watch.ts';
+import {hostNs, nsOf, runsOf, seconds} from './trace.ts';
+
+/** Shorter than the lab's own, because most scenarios wait for it: a master rides out 6 s. */
+export const LEASE_MS = 8_000;
+export const MARGIN_MS = 1_000;
+export const SHORT_LEASE: Partial<Timings> = {leaseTimeout: '8s'};
+
+/** For a finding: what the protocol promises. */
+export const IN_TIME =
+  'its service ends before T - d = 7 s after the last renewal, another node claims after T = 8 s and not before';
+
+/** How much later than T after the last renewal another node may claim: its polls, its rank, a loaded host, ms. */
+const CLAIM_SLACK_MS = 12_000;
+const SERVES_MS = 60_000;
+
+export interface Loss {
+  readonly next: LabNode;
+  /** When it began to be taken away. */
+  readonly faultNs: bigint;
+  readonly takeover: Takeover;
+  /** What it ran when that happened. */
+  readonly lost: Run;
+  /** What the next one runs. */
+  readonly won: Run;
+  /** For a finding. */
+  readonly story: string;
+}
+
+/** `init`, then the first of these nodes as master, then the others as its standbys. */
+export async function launchInTurn(cluster: LabCluster, first: LabNode): Promise<void> {
+  await cluster.init();
+  await first.launch();
+  await cluster.awaitMaster(first.id);
+  await Promise.all(cluster.others(first).map((node) => node.launch()));
+  await Promise.all(cluster.others(first).map((node) => node.awaitState('STANDBY')));
+}
+
+/**
+ * Takes the master away, and waits until another node serves.
+ * @param ends how long after the last renewal its service may end, ms
+ */
+export async function loseMaster(
+  cluster: LabCluster,
+  watch: LockWatch,
+  master: LabNode,
+  fault: () => Promise<void>,
+  ends = LEASE_MS - MARGIN_MS,
+): Promise<Loss> {
+  const [epoch, faultNs] = [watch.epoch, hostNs()];
+  await fault();
+  const takeover = await watch.awaitClaimAfter(epoch);
+  const {renewed, claimed, leastNs, mostNs} = takeover;
+  expect(renewed.name?.kind, watch.story()).to.equal('held');
+  expect(renewed.name?.writer?.nodeId).to.equal(master.id);
+  expect(mostNs >= nsOf(LEASE_MS), `claimed ${seconds(mostNs)} after the last renewal`).to.equal(true);
+  expect(leastNs <= nsOf(LEASE_MS + CLAIM_SLACK_MS), `claimed only ${seconds(leastNs)} after the last renewal`).to.equal(true);
+  const next = cluster.node(claimed.name?.writer?.nodeId ?? '');
+  const won = await eventually(
+    async () => (await runsOf(cluster)).find((run) => run.node === next.id && run.epoch === claimed.name?.epoch),
+    SERVES_MS,
+    `${next.id} does not serve`,
+  );
+  const lost = (await runsOf(cluster)).findLast((run) => run.node === master.id && run.epoch === epoch);
+  if (!lost) throw new Error(`${master.id} has never served under epoch ${epoch}`);
+  // t0, from which the lease counts, is the moment before the renewal was issued.
+  const outlived = lost.to - renewed.seenNs;
+  expect(outlived < nsOf(ends), `the service ended ${seconds(outlived)} after the last renewal`).to.equal(true);
+  const story =
+    `its service ended ${seconds(lost.to - renewed.seenNs)} after the last renewal; ` +
+    `${next.id} claimed ${seconds(mostNs)} and served ${seconds(won.from - renewed.seenNs)} after it`;
+  return {next, faultNs, takeover, lost, won, story};
+}
+
+/** The cluster has one master, this one, and these follow it, and it stays so. @returns when the last of them followed */
+export async function settles(
+  cluster: LabCluster,
+  watch: LockWatch,
+  master: LabNode,
+  standbys: readonly LabNode[] = cluster.others(master),
+): Promise<bigint> {
+  const followed = async (node: LabNode): Promise<boolean> => (await node.awaitState('STANDBY')).masterId === master.id;
+  for (const node of standbys) await eventually(() => followed(node), SERVES_MS, `${node.id} does not follow ${master.id}`);
+  const sinceNs = hostNs();
+  await watch.awaitRenewals(10);
+  expect(watch.ownersSince(sinceNs)).to.deep.equal([`${master.id} ${watch.epoch}`]);
+  await cluster.awaitMaster(master.id);
+  return sinceNs;
+}
