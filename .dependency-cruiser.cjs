@@ -97,10 +97,10 @@ module.exports = {
     },
     {
       name: 'no-unresolvable',
-      comment: 'the file or package is not there',
+      comment: 'the file or package is not there; examples import this very package, whose exports lead to what the build makes',
       severity: 'error',
       from: {},
-      to: {couldNotResolve: true},
+      to: {couldNotResolve: true, pathNot: '^ha-agent/client$'},
     },
   ],
   options: {

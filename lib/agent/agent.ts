@@ -118,7 +118,8 @@ async function lastWords({ports, facts, history, state}: PerformerParts, effect:
   readiness.stop();
   ports.followMaster(undefined);
   guardian.send({type: effect.keep ? 'keep' : 'bye'});
-  const farewell = {...heartbeatOf(s, clock.now()), ...published(facts), wallMs: clock.wallMs()};
+  // A number of its own: to the others a report that repeats one says nothing.
+  const farewell = {...heartbeatOf({...s, seq: s.seq + 1}, clock.now()), ...published(facts), wallMs: clock.wallMs()};
   const mayWrite = s.ownRecord.kind === 'mine' && !s.lanes.beat.busy && effect.code !== 3;
   const words = Promise.all([
     mayWrite ? store.writeHeartbeat(farewell) : undefined,

@@ -73,7 +73,7 @@ describe('HTTP', () => {
       });
     },
 
-    'asks for a password where there is a users file: not of machines, and readers change nothing': async () => {
+    'R4: asks for a password where there is a users file: not of machines, and readers change nothing': async () => {
       await withCluster({nodes: ['n1']}, async (cluster) => {
         await cluster.init();
         const usersFile = join(cluster.root, 'users');

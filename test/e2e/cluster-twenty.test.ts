@@ -8,7 +8,7 @@ const LIMIT_MS = 90_000;
 const IDS = Array.from({length: 20}, (_, index) => `n${index + 1}`);
 
 describe('twenty nodes started at once', () => {
-  it('elect the lowest of them, show one master to everybody at any time, and the next lowest after its death', async () => {
+  it('S20, S21: elect the lowest of them, show one master to everybody at any time, and the next lowest after its death', async () => {
     // Paused until all have come: on a machine that is busy with forty processes the first would be elected alone.
     const timings = {leaseTimeout: '10s', heartbeatInterval: '500ms', pollInterval: '500ms'};
     await withCluster({nodes: IDS, timings}, async (cluster) => {

@@ -96,21 +96,22 @@ describe('the configuration', () => {
       });
     },
 
-    'is explained: each command has its help, with defaults and one example, and says 1 to what it cannot parse': async () => {
-      await withCluster({nodes: ['n1']}, async (cluster) => {
-        const {stdout} = await run(cluster, ['--help']);
-        const commands = [...stdout.matchAll(/^ {2}ha-agent (\w+)/gm)].map(([, command = '']) => command);
-        expect(commands).to.include.members(['launch', 'init', 'status', 'state', 'history', 'stop', 'switchover', 'promote']);
-        expect(commands).to.include.members(['pause', 'resume', 'remove', 'clear', 'accept']);
-        for (const half of [commands.slice(0, 7), commands.slice(7)])
-          await Promise.all(half.map((command) => isExplained(cluster, command)));
-        for (const words of [[], ['nonsense'], ['status', '--no-such-option'], ['launch', '--port']]) {
-          const {code, stderr} = await run(cluster, words);
-          expect({words, code}).to.deep.equal({words, code: 1});
-          expect(stderr).to.match(/\nha-agent: \S/);
-        }
-      });
-    },
+    'S10: is explained: each command has its help, with defaults and one example, and says 1 to what it cannot parse':
+      async () => {
+        await withCluster({nodes: ['n1']}, async (cluster) => {
+          const {stdout} = await run(cluster, ['--help']);
+          const commands = [...stdout.matchAll(/^ {2}ha-agent (\w+)/gm)].map(([, command = '']) => command);
+          expect(commands).to.include.members(['launch', 'init', 'status', 'state', 'history', 'stop', 'switchover', 'promote']);
+          expect(commands).to.include.members(['pause', 'resume', 'remove', 'clear', 'accept']);
+          for (const half of [commands.slice(0, 7), commands.slice(7)])
+            await Promise.all(half.map((command) => isExplained(cluster, command)));
+          for (const words of [[], ['nonsense'], ['status', '--no-such-option'], ['launch', '--port']]) {
+            const {code, stderr} = await run(cluster, words);
+            expect({words, code}).to.deep.equal({words, code: 1});
+            expect(stderr).to.match(/\nha-agent: \S/);
+          }
+        });
+      },
   });
 });
 

@@ -11,7 +11,7 @@ const LIMIT_MS = 45_000;
 
 describe('the modes', () => {
   together({
-    'wait in an empty directory and say what for; standbys take no virgin store but follow a first master; a backup never takes over':
+    'S1, S3, S4, S8: wait in an empty directory and say what for; standbys take no virgin store but follow a first master; a backup never takes over':
       async () => {
         await withCluster({nodes: ['auto', 'standby', 'hot', 'backup']}, async (cluster) => {
           const {persistenceDir} = cluster;
@@ -57,7 +57,7 @@ describe('the modes', () => {
         });
       },
 
-    'master leaves a live master alone with exit 3, and waits the silence of a dead one out; so does disabled beside live nodes':
+    'S2: master leaves a live master alone with exit 3, and waits the silence of a dead one out; so does disabled beside live nodes':
       async () => {
         await withCluster({nodes: ['n1', 'n2', 'n3']}, async (cluster) => {
           await cluster.init();
@@ -122,7 +122,7 @@ describe('the modes', () => {
         });
       },
 
-    'A22: disabled serves without a store, touches none, and says that nobody takes over': async () => {
+    'A22, S9: disabled serves without a store, touches none, and says that nobody takes over': async () => {
       await withCluster({nodes: ['n1']}, async (cluster) => {
         await cluster.init();
         const node = cluster.node('n1');
@@ -131,6 +131,9 @@ describe('the modes', () => {
         expect(node.stdout()).to.contain('without a lease nobody else takes over');
         expect((await node.served()).epoch).to.equal('0');
         expect((await node.get('/master')).status).to.equal(200);
+        expect((await node.get('/v1/server/ha/state')).text).to.equal('"MASTER"');
+        const view = await node.state();
+        expect([view.masterId, Object.keys(view.nodes)]).to.deep.equal(['n1', ['n1']]);
         expect(locksIn(cluster)).to.deep.equal([{kind: 'free', epoch: 0, writer: undefined, attempt: 0}]);
         expect(await cluster.history()).to.deep.equal([]);
         expect(await node.terminate()).to.deep.equal({code: 0, signal: null});

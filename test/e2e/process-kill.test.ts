@@ -45,7 +45,7 @@ describe('kill -9', () => {
     });
   });
 
-  it('A16: of agent and guardian together: nothing is left running, and the other takes over after the silence', async () => {
+  it('A16, S16: of agent and guardian together: nothing is left running, and the other takes over after the silence', async () => {
     await withCluster(TWO, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       await master.kill('agent', 'guardian');

@@ -18,7 +18,7 @@ describe('a store that hangs', () => {
   });
 
   together({
-    'A3, A17: for the master alone: it stops in time and goes on answering, another takes over, and it comes back as a standby':
+    'A3, A17, S17: for the master alone: it stops in time and goes on answering, another takes over, and it comes back as a standby':
       async () => {
         await withCluster(PAIR, async (cluster) => {
           const {master, others, mountOf} = await upWithMounts(cluster);

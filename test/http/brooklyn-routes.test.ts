@@ -34,7 +34,7 @@ describe('the Brooklyn contract', () => {
     expect(node.agent.status().state).to.equal('STANDBY');
   });
 
-  it('takes, and does not need, the header for requests to a standby', async () => {
+  it('R1, R2: takes, and does not need, the header for requests to a standby', async () => {
     const standby = harness({agent: fakeAgent('STANDBY')});
     expect((await standby.post('/v1/server/ha/priority', {priority: '1'})).status).to.equal(200);
     const headers = {'Brooklyn-Allow-Non-Master-Access': 'true'};
@@ -110,6 +110,10 @@ describe('the Brooklyn contract', () => {
     expect(await json('/v1/server/version')).to.include({version: '9.8.7'});
   });
 
+  it("R6: exports nothing: what a master must find again is its service's own, and the store holds leases alone", async () => {
+    expect((await node.ask('/v1/server/ha/persist/export')).status).to.equal(404);
+  });
+
   it('begins to shut down, with or without the fields that Brooklyn takes', async () => {
     const response = await node.post('/v1/server/shutdown', {stopAppsFirst: 'false', shutdownTimeout: '20s'});
     expect([response.status, await response.text()]).to.deep.equal([204, '']);
@@ -159,7 +163,7 @@ describe('input that is wrong', () => {
     });
   }
 
-  it('is told apart from what was understood and refused: 409', async () => {
+  it('S23, S24: is told apart from what was understood and refused, such as DISABLED on a shared store: 409', async () => {
     const response = await harness().post('/v1/server/ha/state', {mode: 'DISABLED'});
     expect(response.status).to.equal(409);
     expect(await response.json()).to.deep.equal({message: 'a node that shares a store cannot be disabled', error: 409});

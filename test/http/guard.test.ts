@@ -44,7 +44,7 @@ describe('a node with a users file', () => {
   });
   afterEach(() => removeTempDir(directory));
 
-  it('asks for a password with 401 and a realm', async () => {
+  it('R4: asks for a password with 401 and a realm', async () => {
     for (const route of ['/v1/server/ha/state', '/v1/server/up', '/', '/v1/nothing']) {
       const response = await harness({credentials}).ask(route);
       expect(response.status, route).to.equal(401);
@@ -62,7 +62,7 @@ describe('a node with a users file', () => {
     expect((await post('/v1/hint')).status).to.equal(204);
   });
 
-  it('lets an admin change things, and a reader only look', async () => {
+  it('R4: lets an admin change things, and a reader only look', async () => {
     const {ask, post} = harness({credentials});
     expect((await ask('/v1/server/ha/states', {headers: READER})).status).to.equal(200);
     const refused = await post('/v1/pause', undefined, READER);
@@ -120,7 +120,7 @@ describe('a node with a users file', () => {
     expect(answered.slice(4)).to.deep.equal(Array(16).fill(401));
   });
 
-  it('reads the file again when it has changed, and forgets who was let in', async () => {
+  it('R5: reads the file again when it has changed, and forgets who was let in', async () => {
     const {ask} = harness({credentials});
     expect((await ask('/v1/server/up', {headers: ADMIN})).status).to.equal(200);
     await fs.writeFile(file, `${lines[1]}\n`);

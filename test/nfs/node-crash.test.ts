@@ -4,20 +4,22 @@ import {eventually} from '../support/eventually.ts';
 import {noteFinding} from './support/findings.ts';
 import {leftOver} from './support/left-over.ts';
 import {withWatchedCluster} from './support/lock-watch.ts';
-import {IN_TIME, launchInTurn, loseMaster, settles, SHORT_LEASE} from './support/takeover.ts';
+import {inTime, launchInTurn, loseMaster, settles} from './support/takeover.ts';
 import {awaitRunAfter, hostNs, lastRun, runsOf, seconds} from './support/trace.ts';
 import {useLab} from './support/use-lab.ts';
 
 const GONE_MS = 30_000;
+/** The lab's own T: with less, an owner that is slow to start its service again on a loaded host lets go. */
+const LEASE_MS = 12_000;
 
 for (const vers of ['3', '4.2'] as const) {
   describe(`a crash on the master's machine, on NFS ${vers}`, function () {
     this.timeout(300_000);
     const lab = useLab({vers, clients: 2, graceS: 10});
 
-    it('of the guardian alone: the service dies with it, and the same node starts it again under the same epoch', async () => {
+    it('of guardian, agent or machine: the service never outlives it, nobody takes over early, and what is launched again is a standby', async () => {
       await withWatchedCluster(lab(), {}, async (cluster, watch) => {
-        const n1 = cluster.node('n1');
+        const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const before = await lastRun(cluster);
         const killedNs = hostNs();
@@ -36,42 +38,30 @@ for (const vers of ['3', '4.2'] as const) {
             `the service ended ${seconds(to - killedNs)} after the kill and ran again ${seconds(again.from - to)} later, under the ` +
             `same epoch; renewals at most ${seconds(silenceNs)} apart`,
         });
-      });
-    });
 
-    it('of agent and guardian together: the service is gone at once, the other node waits out the silence', async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
-        const n1 = cluster.node('n1');
-        await launchInTurn(cluster, n1);
-        const {story, lost, faultNs} = await loseMaster(cluster, watch, n1, async () => {
+        const killed = await loseMaster(cluster, watch, n1, async () => {
           await n1.kill('agent', 'guardian');
           await eventually(async () => (await leftOver(n1, 'service')).length === 0, GONE_MS, 'the service is still there');
         });
         await n1.launch();
-        await settles(cluster, watch, cluster.node('n2'));
+        await settles(cluster, watch, n2);
         noteFinding({
           vers,
           scenario: 'kill -9 of agent and guardian of the master together, and a launch',
-          expected: `the service is gone at once; ${IN_TIME}; launched again, the node is a standby`,
-          observed: `the service ended ${seconds(lost.to - faultNs)} after the kill; ${story}`,
+          expected: `the service is gone at once; ${inTime(LEASE_MS)}; launched again, the node is a standby`,
+          observed: `the service ended ${seconds(killed.lost.to - killed.faultNs)} after the kill; ${killed.story}`,
         });
-      });
-    });
 
-    it('of the whole machine: the other node waits out the silence; booted and launched again, it is a standby', async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
-        const n1 = cluster.node('n1');
-        await launchInTurn(cluster, n1);
-        const {story} = await loseMaster(cluster, watch, n1, () => lab().crash('c1'));
-        await cluster.boot(n1);
+        const off = await loseMaster(cluster, watch, n2, () => lab().crash('c2'));
+        await cluster.boot(n2);
         const launchedNs = hostNs();
-        await n1.launch();
-        const followedNs = await settles(cluster, watch, cluster.node('n2'));
+        await n2.launch();
+        const followedNs = await settles(cluster, watch, n1);
         noteFinding({
           vers,
           scenario: 'power cut of the machine of the master, boot and launch',
-          expected: `${IN_TIME}; launched again, the node is a standby`,
-          observed: `${story}; a standby ${seconds(followedNs - launchedNs)} after its launch`,
+          expected: `${inTime(LEASE_MS)}; launched again, the node is a standby`,
+          observed: `${off.story}; a standby ${seconds(followedNs - launchedNs)} after its launch`,
         });
       });
     });

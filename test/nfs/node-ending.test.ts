@@ -4,7 +4,7 @@ import {eventually} from '../support/eventually.ts';
 import {noteFinding} from './support/findings.ts';
 import {leftOver} from './support/left-over.ts';
 import {withWatchedCluster} from './support/lock-watch.ts';
-import {IN_TIME, launchInTurn, LEASE_MS, loseMaster, settles, SHORT_LEASE} from './support/takeover.ts';
+import {inTime, launchInTurn, LEASE_MS, loseMaster, settles, SHORT_LEASE} from './support/takeover.ts';
 import {awaitSays, hostNs, seconds} from './support/trace.ts';
 import {useLab} from './support/use-lab.ts';
 
@@ -18,9 +18,9 @@ for (const vers of ['3', '4.2'] as const) {
     this.timeout(300_000);
     const lab = useLab({vers, clients: 3, graceS: 10});
 
-    it('ends when it is asked to: a standby by SIGTERM, the master by `ha-agent stop`, its service with it', async () => {
+    it('ends by SIGTERM or `ha-agent stop`, its service with it, and kill -9 of everything leaves nothing, now or later', async () => {
       await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
-        const [master, standby] = [cluster.node('n1'), cluster.node('n2')];
+        const [master, standby, last] = [cluster.node('n1'), cluster.node('n2'), cluster.node('n3')];
         await launchInTurn(cluster, master);
         await lab().cut(standby.machine);
         await awaitSays(standby, SILENT);
@@ -44,39 +44,33 @@ for (const vers of ['3', '4.2'] as const) {
         });
         await lab().heal();
         await Promise.all([master, standby].map((node) => node.launch()));
-        await settles(cluster, watch, cluster.node('n3'));
+        await settles(cluster, watch, last);
         noteFinding({
           vers,
           scenario: 'SIGTERM to a standby, and `ha-agent stop` on the master, that are cut off',
-          expected: `both end, at the latest after T + S + 5 s = 14 s; ${IN_TIME}`,
+          expected: `both end, at the latest after T + S + 5 s = 14 s; ${inTime()}`,
           observed: `the standby ended ${seconds(standbyNs)} after SIGTERM, stop took ${seconds(masterNs)}; ${story}`,
         });
-      });
-    });
 
-    it('dies with all that belongs to it by kill -9, and what the kernel still sends for it later harms nobody', async () => {
-      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster, watch) => {
-        const [master, standby] = [cluster.node('n1'), cluster.node('n2')];
-        await launchInTurn(cluster, master);
         let goneNs = 0n;
-        const {story} = await loseMaster(cluster, watch, master, async () => {
-          await lab().cut(master.machine);
-          await awaitSays(master, SILENT);
-          const tree = await leftOver(master, 'anything');
+        const killed = await loseMaster(cluster, watch, last, async () => {
+          await lab().cut(last.machine);
+          await awaitSays(last, SILENT);
+          const tree = await leftOver(last, 'anything');
           const killedNs = hostNs();
           // Some die with others before their turn comes, which kill calls a failure.
-          await lab().run(master.machine, ['kill', '-9', ...tree]);
-          await eventually(async () => (await leftOver(master, 'anything')).length === 0, GONE_MS, 'not all of it dies');
+          await lab().run(last.machine, ['kill', '-9', ...tree]);
+          await eventually(async () => (await leftOver(last, 'anything')).length === 0, GONE_MS, 'not all of it dies');
           goneNs = hostNs() - killedNs;
         });
         await lab().heal();
-        await master.launch();
-        await settles(cluster, watch, standby);
+        await last.launch();
+        await settles(cluster, watch, killed.next);
         noteFinding({
           vers,
           scenario: 'kill -9 of agent, guardian and service together on a master that is cut off; healed, and launched again',
-          expected: `all of them die although their calls hang; ${IN_TIME}; launched again, the node is a standby`,
-          observed: `all were gone within ${seconds(goneNs)}; ${story}`,
+          expected: `all of them die although their calls hang; ${inTime()}; launched again, the node is a standby`,
+          observed: `all were gone within ${seconds(goneNs)}; ${killed.story}`,
         });
       });
     });

@@ -61,7 +61,7 @@ const listening = (name: string): Hands =>
     .hear(3_500);
 
 describe('a standby', () => {
-  it('claims a held lock when it has stood still for the T of its name, not earlier', () => {
+  it('S11, S12: claims a held lock when it has stood still for the T of its name, not earlier', () => {
     const hands = listening(HELD).hear(30_900);
     expect(hands.tell({type: 'tick'}, 30_999).renames()).to.deep.equal([]);
     expect(hands.tell({type: 'tick'}, 31_000).renames()).to.deep.equal(['0000000008.held.n1.aaaaaaaa.30000.1']);

@@ -21,12 +21,12 @@ const [n1, n2, n10] = [candidate('n1'), candidate('n2'), candidate('n10')];
 
 describe('the order of candidates', () => {
   const table: readonly (readonly [string, Ballot, number | undefined])[] = [
-    ['the lowest id goes first', ballot(n1, [n2, n10]), 0],
+    ['E1: the lowest id goes first', ballot(n1, [n2, n10]), 0],
     ['n2 goes before n10', ballot(n2, [n10]), 0],
     ['n10 waits for n1 and n2', ballot(n10, [n1, n2]), 2],
     ['alone there is nobody to wait for', ballot(n10, []), 0],
-    ['a higher priority goes before a lower id', ballot(n1, [candidate('n2', {priority: 1})]), 1],
-    ['a negative priority goes behind', ballot(candidate('n1', {priority: -1}), [n2]), 1],
+    ['E6: a higher priority goes before a lower id', ballot(n1, [candidate('n2', {priority: 1})]), 1],
+    ['E6: a negative priority goes behind', ballot(candidate('n1', {priority: -1}), [n2]), 1],
     ['the owner of the expired name comes last', ballot(n1, [n2, n10], {last: n1.nodeId}), 2],
     ['nobody waits for the owner of the expired name', ballot(n2, [n1], {last: n1.nodeId}), 0],
     ['last is last, whatever its priority', ballot(n2, [candidate('n1', {priority: 9})], {last: n1.nodeId}), 0],

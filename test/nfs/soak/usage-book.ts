@@ -16,8 +16,7 @@ const SAMPLES_MIN = 6;
 export class UsageBook {
   private readonly processes = new Map<string, Sample[]>();
 
-  note(usage: readonly Usage[]): void {
-    const atMs = performance.now();
+  note(usage: readonly Usage[], atMs = performance.now()): void {
     for (const each of usage) {
       const key = `${each.part} of ${each.node}, process ${each.pid}`;
       this.processes.set(key, [...(this.processes.get(key) ?? []), {...each, atMs}]);

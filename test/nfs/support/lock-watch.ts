@@ -8,7 +8,7 @@ import {EXPORTED} from '../../../scripts/nfs-lab/plan.ts';
 import {eventually} from '../../support/eventually.ts';
 import {repoRoot} from '../../support/paths.ts';
 import {withLabCluster, type LabCluster, type LabClusterOptions} from './lab-cluster.ts';
-import {hostNs, longestSilence, nsOf} from './trace.ts';
+import {hostNs, longestSilence} from './trace.ts';
 
 /** A name that came to be after `sinceNs` and was there at `seenNs`; no name where there was none, or more than one. */
 export interface Sighting {
@@ -168,6 +168,3 @@ function parse(line: string, offsetNs: bigint): Sighting {
   const locks = names.flatMap((text) => parseLockName(text) ?? []);
   return {name: locks.length === 1 ? locks[0] : undefined, sinceNs: BigInt(since) - offsetNs, seenNs: BigInt(seen) - offsetNs};
 }
-
-/** A silence that was at most so long, is it long enough? Measured between two looks. */
-export const isAtLeast = ({mostNs}: Takeover, leaseMs: number): boolean => mostNs >= nsOf(leaseMs);

@@ -1,0 +1,30 @@
+// What may be sent a second time: what was never sent, and what does no more when it is done twice.
+
+/** RFC 9110, 9.2.2. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+export const isIdempotent = (method: string): boolean => IDEMPOTENT.has(method.toUpperCase());
+
+/** What failed in one of these calls never went over a connection; the code alone does not tell: a connection may break with EHOSTUNREACH. */
+const BEFORE_SENDING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
+
+/** Whether the server cannot have seen anything of a request that failed with this. What is not known to be so counts as sent. */
+export function wasNeverSent(error: unknown): boolean {
+  // fetch wraps what went wrong; a host of several addresses fails with one error for each.
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(wasNeverSent);
+  if (!(error instanceof Error)) return false;
+  if ('syscall' in error && BEFORE_SENDING.has(error.syscall)) return true;
+  if ('code' in error && error.code === 'UND_ERR_CONNECT_TIMEOUT') return true;
+  return error.cause !== undefined && wasNeverSent(error.cause);
+}
+
+/** A stream is gone once it has been read. */
+export const isRepeatable = (body: unknown): boolean =>
+  body === undefined ||
+  body === null ||
+  typeof body === 'string' ||
+  body instanceof ArrayBuffer ||
+  ArrayBuffer.isView(body) ||
+  body instanceof URLSearchParams ||
+  body instanceof FormData ||
+  body instanceof Blob;
