@@ -9,6 +9,10 @@ const CLOSE_MS = 60_000;
 /** More than any test lasts; should the process hang, its labs end all the same. */
 const TTL_S = 3600;
 
+/** CI has no more than this for all of them; what has not begun by then is skipped. Unlimited if not given. */
+const MINUTES = process.env['HA_AGENT_NFS_MINUTES'];
+const endsAtMs = MINUTES === undefined ? Infinity : performance.now() + Number(MINUTES) * 60_000;
+
 let opened = 0;
 
 /** Call it in `describe`, and the result in a test. The lab ends with this process, whatever ends that. */
@@ -16,6 +20,7 @@ export function useLab(options: LabOptions): () => Lab {
   let lab: Lab | undefined;
   before(async function () {
     this.timeout(OPEN_MS);
+    if (isLate()) this.skip();
     opened += 1;
     try {
       lab = await openLab({id: `test-${process.pid}-${opened}`, tied: true, ttlS: TTL_S, ...options});
@@ -25,6 +30,9 @@ export function useLab(options: LabOptions): () => Lab {
       this.skip();
     }
   });
+  beforeEach(function () {
+    if (isLate()) this.skip();
+  });
   after(async function () {
     this.timeout(CLOSE_MS);
     await lab?.close();
@@ -33,4 +41,11 @@ export function useLab(options: LabOptions): () => Lab {
     if (!lab) throw new Error('the lab exists only while a test runs');
     return lab;
   };
+}
+
+/** Says so aloud. */
+function isLate(): boolean {
+  if (performance.now() < endsAtMs) return false;
+  process.stderr.write(`skipped: the ${MINUTES} minutes of HA_AGENT_NFS_MINUTES are over; npm run test:nfs runs everything\n`);
+  return true;
 }
