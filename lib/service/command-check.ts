@@ -1,11 +1,14 @@
 // Checks by a process: whether a command exits with 0, run without a shell in a process group of its own, which ends with the timeout.
 import {spawn, type ChildProcess} from 'node:child_process';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {CommandQuestion, Outcome, Probe} from './check.ts';
 
 /** How much of what a command says last goes into the reason, characters. */
 const LAST_WORDS = 300;
 /** How long its pipes may stay open after its end, ms: a process that it left behind may hold them for ever. */
 const PIPES_MS = 100;
+/** How often it is looked whether what was killed is gone, ms. */
+const GONE_LOOK_MS = 20;
 
 export const probeCommand = ({command, timeoutMs}: CommandQuestion): Probe =>
   probeProcess({command, timeoutMs, name: `"${command.join(' ')}"`});
@@ -23,10 +26,15 @@ export function probeProcess(question: ProcessQuestion): Probe {
   // Processes that cannot be killed (stuck in the kernel) must not be joined by more of them.
   let running = false;
   let killed: number | undefined;
-  return (signal) => {
-    if (running || (killed !== undefined && groupLives(killed)))
-      return Promise.resolve({ok: false, because: `${question.name}: an earlier check has not ended`});
+  return async (signal) => {
+    const stuck = {ok: false, because: `${question.name}: an earlier check has not ended`};
+    if (running) return stuck;
     running = true;
+    // What was killed goes soon, unless it is stuck.
+    if (killed !== undefined && !(await isGone(killed, question.timeoutMs, signal))) {
+      running = false;
+      return stuck;
+    }
     killed = undefined;
     return run(question, signal, {gone: () => (running = false), killed: (group) => (killed = group)});
   };
@@ -119,6 +127,15 @@ function killGroup({pid, exitCode, signalCode}: ChildProcess): void {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
+}
+
+/** Looks until nothing of the group is left, or the time is over. */
+async function isGone(group: number, limitMs: number, signal: AbortSignal): Promise<boolean> {
+  for (let leftMs = limitMs; groupLives(group); leftMs -= GONE_LOOK_MS) {
+    if (leftMs <= 0 || signal.aborted) return false;
+    await sleep(GONE_LOOK_MS);
+  }
+  return true;
 }
 
 /** The number of a group is nobody else's as long as one of its processes is there. */

@@ -8,7 +8,7 @@ import {UsageBook} from './soak/usage-book.ts';
 import {noteFinding} from './support/findings.ts';
 import {useLab} from './support/use-lab.ts';
 
-const SEED = 7;
+const SEED = 20;
 const DURATION_MS = 120_000;
 const ROUNDS = 60;
 

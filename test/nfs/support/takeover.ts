@@ -75,20 +75,16 @@ export async function loseMaster(
     true,
   );
   const story =
-    `its service ended ${seconds(lost.to - renewed.seenNs)} after the last renewal; ` +
+    `its service ended ${seconds(outlived > 0n ? outlived : 0n)} after the last renewal; ` +
     `${next.id} claimed ${seconds(mostNs)} and served ${seconds(won.from - renewed.seenNs)} after it`;
   return {next, faultNs, takeover, lost, won, story};
 }
 
-/** The cluster has one master, this one, and these follow it, and it stays so. @returns when the last of them followed */
-export async function settles(
-  cluster: LabCluster,
-  watch: LockWatch,
-  master: LabNode,
-  standbys: readonly LabNode[] = cluster.others(master),
-): Promise<bigint> {
+/** The cluster has one master, this one; the others follow it, and it stays so. @returns when the last of them followed */
+export async function settles(cluster: LabCluster, watch: LockWatch, master: LabNode): Promise<bigint> {
   const followed = async (node: LabNode): Promise<boolean> => (await node.awaitState('STANDBY')).masterId === master.id;
-  for (const node of standbys) await eventually(() => followed(node), SERVES_MS, `${node.id} does not follow ${master.id}`);
+  for (const node of cluster.others(master))
+    await eventually(() => followed(node), SERVES_MS, `${node.id} does not follow ${master.id}`);
   const sinceNs = hostNs();
   await watch.awaitRenewals(10);
   expect(watch.ownersSince(sinceNs)).to.deep.equal([`${master.id} ${watch.epoch}`]);

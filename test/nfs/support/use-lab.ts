@@ -13,6 +13,8 @@ const TTL_S = 3600;
 const MINUTES = process.env['HA_AGENT_NFS_MINUTES'];
 const endsAtMs = MINUTES === undefined ? Infinity : performance.now() + Number(MINUTES) * 60_000;
 
+const LATE = `skipped: the ${MINUTES} minutes of HA_AGENT_NFS_MINUTES are over; npm run test:nfs runs everything\n`;
+
 let opened = 0;
 
 /** Call it in `describe`, and the result in a test. The lab ends with this process, whatever ends that. */
@@ -20,7 +22,10 @@ export function useLab(options: LabOptions): () => Lab {
   let lab: Lab | undefined;
   before(async function () {
     this.timeout(OPEN_MS);
-    if (isLate()) this.skip();
+    if (isLate()) {
+      process.stderr.write(LATE);
+      this.skip();
+    }
     opened += 1;
     try {
       lab = await openLab({id: `test-${process.pid}-${opened}`, tied: true, ttlS: TTL_S, ...options});
@@ -31,7 +36,10 @@ export function useLab(options: LabOptions): () => Lab {
     }
   });
   beforeEach(function () {
-    if (isLate()) this.skip();
+    if (isLate()) {
+      process.stderr.write(LATE);
+      this.skip();
+    }
   });
   after(async function () {
     this.timeout(CLOSE_MS);
@@ -43,9 +51,4 @@ export function useLab(options: LabOptions): () => Lab {
   };
 }
 
-/** Says so aloud. */
-function isLate(): boolean {
-  if (performance.now() < endsAtMs) return false;
-  process.stderr.write(`skipped: the ${MINUTES} minutes of HA_AGENT_NFS_MINUTES are over; npm run test:nfs runs everything\n`);
-  return true;
-}
+const isLate = (): boolean => performance.now() >= endsAtMs;
