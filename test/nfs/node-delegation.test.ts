@@ -6,6 +6,7 @@ import type {Lab} from '../../scripts/nfs-lab/lab.ts';
 import {eventually} from '../support/eventually.ts';
 import {ChangeWatch} from './support/change-watch.ts';
 import {noteFinding} from './support/findings.ts';
+import type {LabNode} from './support/lab-node.ts';
 import {withWatchedCluster} from './support/lock-watch.ts';
 import {launchInTurn} from './support/takeover.ts';
 import {hostNs, nsOf, runsOf, seconds} from './support/trace.ts';
@@ -36,8 +37,7 @@ for (const vers of ['3', '4.2'] as const) {
         expect(status).to.equal(0);
         expect((await delegated(lab())).filter((file) => file.startsWith('n'))).to.deep.equal([]);
 
-        // While nobody writes nothing is recalled.
-        await Promise.all([n1, n2].map((node) => node.signal('SIGSTOP', 'agent')));
+        await standStill(lab(), [n1, n2]);
         await lab().must('c3', ['cat', ...heartbeats, `${plain}/aside`]);
         const held = await delegated(lab());
         await lab().cut('c3');
@@ -83,11 +83,29 @@ for (const vers of ['3', '4.2'] as const) {
   });
 }
 
+/** Stops these agents while neither has its heartbeat open: nothing is recalled then, and there is nothing that stands against a delegation. */
+async function standStill(lab: Lab, nodes: readonly LabNode[]): Promise<void> {
+  await eventually(
+    async () => {
+      await Promise.all(nodes.map((node) => node.signal('SIGSTOP', 'agent')));
+      const open = await filesIn(lab, 'open');
+      if (!nodes.some(({id}) => open.includes(`${id}.json`))) return true;
+      await Promise.all(nodes.map((node) => node.signal('SIGCONT', 'agent')));
+      await sleep(POLL_MS);
+      return false;
+    },
+    WAIT_MS,
+    'a heartbeat is open all the time',
+  );
+}
+
 /** The files for which a client has a delegation now. */
-async function delegated(lab: Lab): Promise<readonly string[]> {
+const delegated = (lab: Lab): Promise<readonly string[]> => filesIn(lab, 'deleg');
+
+async function filesIn(lab: Lab, state: 'open' | 'deleg'): Promise<readonly string[]> {
   // With version 3 there are no such files.
-  const states = (await lab.run('server', ['sh', '-c', 'cat /proc/fs/nfsd/clients/*/states'])).stdout;
-  const lines = states.split('\n').filter((line) => line.includes('type: deleg'));
+  const {stdout} = await lab.run('server', ['sh', '-c', 'cat /proc/fs/nfsd/clients/*/states']);
+  const lines = stdout.split('\n').filter((line) => line.includes(`type: ${state}`));
   return lines.map((line) => path.basename(/filename: "([^"]*)"/.exec(line)?.[1] ?? '?'));
 }
 
