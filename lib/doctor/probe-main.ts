@@ -12,8 +12,8 @@ import {change, prepareChange, watchChange} from './visibility.ts';
 import {Workplace} from './workplace.ts';
 
 let workplace: Workplace | undefined;
-/** Whether this process made it, and so removes it. */
-let ours = false;
+/** The one that this process makes, and removes: also when it is told to end in the middle of making it. */
+let creating: Promise<Workplace> | undefined;
 
 const here = (): Workplace => {
   if (!workplace) throw new Error('there is no private directory yet');
@@ -24,8 +24,8 @@ const places = (): {lockDir: string; nodesDir: string} => ({lockDir: here().room
 const HANDLERS: {readonly [K in CallName]: (args: Calls[K]['args']) => Promise<Calls[K]['result']>} = {
   look: lookAtPlace,
   begin: async ({persistenceDir, nonce}) => {
-    workplace = await Workplace.create(persistenceDir, nonce);
-    ours = true;
+    creating = Workplace.create(persistenceDir, nonce);
+    workplace = await creating;
     return {name: workplace.name};
   },
   join: async ({persistenceDir, name, nonce, waitMs}) => {
@@ -58,7 +58,7 @@ async function answer<K extends CallName>(question: Question<K>): Promise<Answer
 /** The doctor has ended, in whatever way: nothing of it may stay. */
 async function end(): Promise<void> {
   try {
-    if (ours) await workplace?.remove();
+    await (await creating)?.remove();
   } catch (error) {
     // A later doctor removes it.
     errnoOf(error);
