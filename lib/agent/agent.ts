@@ -64,6 +64,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
     state: () => state,
     turnedAt: () => turnedAt,
     exit,
+    beat: {returned: Promise.resolve()},
     guardians: {count: 0},
   };
 
@@ -112,7 +113,10 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
 }
 
 /** Resolves when they are out, or have taken too long. */
-async function lastWords({ports, facts, history, state}: PerformerParts, effect: AgentEffect & {type: 'exit'}): Promise<void> {
+async function lastWords(
+  {ports, facts, history, state, beat}: PerformerParts,
+  effect: AgentEffect & {type: 'exit'},
+): Promise<void> {
   const {clock, store, guardian, readiness} = ports;
   const s = state();
   readiness.stop();
@@ -120,9 +124,9 @@ async function lastWords({ports, facts, history, state}: PerformerParts, effect:
   guardian.send({type: effect.keep ? 'keep' : 'bye'});
   // A number of its own: to the others a report that repeats one says nothing.
   const farewell = {...heartbeatOf({...s, seq: s.seq + 1}, clock.now()), ...published(facts), wallMs: clock.wallMs()};
-  const mayWrite = s.ownRecord.kind === 'mine' && !s.lanes.beat.busy && effect.code !== 3;
+  const mayWrite = s.ownRecord.kind === 'mine' && effect.code !== 3;
   const words = Promise.all([
-    mayWrite ? store.writeHeartbeat(farewell) : undefined,
+    mayWrite ? beat.returned.then(() => store.writeHeartbeat(farewell)) : undefined,
     history.settle(LAST_WORDS_MS),
     guardian.leave(),
   ]);

@@ -17,6 +17,8 @@ export interface PerformerParts {
   readonly turnedAt: () => MonoMs;
   readonly input: (input: AgentInput, now?: MonoMs) => void;
   readonly exit: (effect: AgentEffect & {type: 'exit'}) => void;
+  /** The heartbeat that was issued last: its lane has no room for the farewell before it has returned. */
+  readonly beat: {returned: Promise<unknown>};
   /** Counts the guardians: what belongs to an earlier one ends. */
   readonly guardians: {count: number};
 }
@@ -72,9 +74,11 @@ async function callStore(parts: PerformerParts, effect: StoreEffect): Promise<vo
       );
     case 'writeHeartbeat': {
       const heartbeat = {...effect.heartbeat, ...published(parts.facts), wallMs: clock.wallMs()};
+      const written = store.writeHeartbeat(heartbeat);
+      parts.beat.returned = written;
       return call(
         parts,
-        () => store.writeHeartbeat(heartbeat),
+        () => written,
         (reply, times) => ({type: 'heartbeatWritten', ...reply, ...times}),
       );
     }

@@ -35,6 +35,7 @@ describe('The performer', () => {
           if (given.type === 'guardianLost') perform(made.parts, {type: 'killGuardian', because: given.because});
         },
         exit: () => undefined,
+        beat: {returned: Promise.resolve()},
         guardians: {count: 0},
       },
     };

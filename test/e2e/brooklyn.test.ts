@@ -55,6 +55,9 @@ describe('a plane of Brooklyn, as nodes of ha-agent', () => {
         expect(unknown.text).to.contain('nobody');
         expect(await master.isMaster()).to.equal(true);
 
+        // A node is elected only once the owner has heard it twice.
+        const heard = async (): Promise<boolean> => typeof (await master.state()).nodes[target.id]?.lastSeenMs === 'number';
+        await eventually(heard, LIMIT_MS, `${master.id} does not hear ${target.id}`);
         expect((await post(master, '/v1/switchover', {to: target.id})).status).to.equal(200);
         await cluster.untilMaster(target.id);
         for (const node of cluster.others(target)) await node.untilState('STANDBY');
