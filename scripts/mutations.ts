@@ -49,9 +49,13 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'lease.js',
-        find: "return hurry({ ...s, rename, doubtful: undefined, lease: newlyOwned(name, undefined, now), because }, 'renew', now);",
-        replace:
-          "return sendDeadline(hurry({ ...s, rename, doubtful: undefined, lease: newlyOwned(name, now, now), because }, 'renew', now), newlyOwned(name, now, now), out, now);",
+        find: 'renameFault: undefined, lease: newlyOwned(name, undefined, now), because };',
+        replace: 'renameFault: undefined, lease: newlyOwned(name, now, now), because };',
+      },
+      {
+        file: 'lease.js',
+        find: "return hurry(owner, 'renew', now);",
+        replace: "return sendDeadline(hurry(owner, 'renew', now), owner.lease, out, now);",
       },
     ],
   },
@@ -65,9 +69,9 @@ export const MUTATIONS: readonly Mutation[] = [
       },
       {
         file: 'lease.js',
-        find: 'return { ...looked, lease: { ...lease, inDoubt: true }, because:',
+        find: 'return { ...looked, lease: { ...lease, inDoubt: true } };',
         replace:
-          "if (lease.kind === 'givingAway' && lease.was.renewedAt !== undefined) { const n = nextAttempt(looked); out.push({ type: 'setDeadline', epoch: lease.name.epoch, attempt: n.attempt, deadline: after(lease.was.renewedAt, lease.name.leaseTimeoutMs) }); return { ...n, lease: { ...lease.was, inDoubt: true } }; }\n    return { ...looked, lease: { ...lease, inDoubt: true }, because:",
+          "if (lease.kind === 'givingAway' && lease.was.renewedAt !== undefined) { const n = nextAttempt(looked); out.push({ type: 'setDeadline', epoch: lease.name.epoch, attempt: n.attempt, deadline: after(lease.was.renewedAt, lease.name.leaseTimeoutMs) }); return { ...n, lease: { ...lease.was, inDoubt: true } }; }\n    return { ...looked, lease: { ...lease, inDoubt: true } };",
       },
     ],
   },

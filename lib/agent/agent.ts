@@ -1,5 +1,5 @@
 // The loop: what happened → step → what to do about it, one input at a time; nothing here decides anything.
-import {newAgent, nextStepAt, stepAgent} from '../protocol/agent-machine.ts';
+import {newAgent, stepAgent} from '../protocol/agent-machine.ts';
 import {heartbeatOf, nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
 import type {AgentEffect, AgentInput, AgentState, Self} from '../protocol/agent-state.ts';
 import {fenceTarget, type FenceTarget, type FenceWaits} from '../protocol/fence.ts';
@@ -86,7 +86,8 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
       return input({type: 'guardianLost', because: 'replacing the guardian: it was started with another configuration'});
     }
     clearTimeout(timer);
-    if (!state.ended) timer = setTimeout(tick, Math.max(1, nextStepAt(state, now) - now));
+    // A timer counts whole milliseconds: one that were a fraction early would be set a second time.
+    if (!state.ended) timer = setTimeout(tick, Math.ceil(state.wakeAt - now));
   }
 
   const tick = (): void => input({type: 'tick'});

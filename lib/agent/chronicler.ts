@@ -2,6 +2,7 @@
 import {nodeStateOf, ownerOf, phaseOf} from '../protocol/agent-report.ts';
 import type {AgentEffect, AgentInput, AgentState} from '../protocol/agent-state.ts';
 import type {NodeState} from '../protocol/heartbeat.ts';
+import {newsOf, obstacleOf, becauseNow} from '../protocol/obstacle.ts';
 import {isAlive} from '../protocol/peers.ts';
 import type {MonoMs} from '../protocol/words.ts';
 import type {Clock, Reporter} from './ports.ts';
@@ -38,22 +39,23 @@ export function createChronicler(clock: Clock, log: Reporter): Chronicler {
     const next = show(after, now);
     const last = shown;
     shown = next;
-    if (after.because !== before.because) {
-      const level = after.trust.kind === 'fine' ? 'info' : 'warn';
-      log[level](after.because, {state: next.state, phase: phaseOf(after, now), epoch: after.known.epoch});
+    const obstacle = obstacleOf(after);
+    for (const news of newsOf(before, after)) {
+      const level = news === obstacle ? 'warn' : 'info';
+      log[level](news, {state: next.state, phase: phaseOf(after, now), epoch: after.known.epoch});
     }
     if (next.state !== last?.state) {
       stateHistory = [{state: next.state, timestamp: clock.wallMs()}, ...stateHistory].slice(0, STATES_KEPT);
       if (next.state === 'MASTER') counters.promotions++;
       if (last?.state === 'MASTER') counters.demotions++;
-      log.info(`state is ${next.state}`, {before: last?.state ?? 'none', because: after.because});
-      tell('state', after.because);
+      log.info(`state is ${next.state}`, {before: last?.state ?? 'none', because: becauseNow(after)});
+      tell('state', becauseNow(after));
     }
     if (!last) return;
     if (next.leader !== last.leader) tell('leader', next.leader);
     if (next.alive !== last.alive) tell('nodes', `alive: ${next.alive || 'nobody else'}`);
     if (next.paused !== last.paused) tell('pause', next.paused ? 'the cluster is paused' : 'the cluster is no longer paused');
-    if (next.trust !== last.trust) tell('store', after.because);
+    if (next.trust !== last.trust) tell('store', becauseNow(after));
   }
 
   return {

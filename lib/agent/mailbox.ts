@@ -2,6 +2,7 @@
 import {nodeStateOf, ownerOf} from '../protocol/agent-report.ts';
 import type {AgentInput, AgentState, Settings} from '../protocol/agent-state.ts';
 import type {Mode, NodeState} from '../protocol/heartbeat.ts';
+import {becauseNow} from '../protocol/obstacle.ts';
 import {isAlive} from '../protocol/peers.ts';
 import {isNodeId, type Epoch, type MonoMs, type NodeId} from '../protocol/words.ts';
 import {switchoverFault} from '../protocol/wishes.ts';
@@ -72,7 +73,7 @@ function waitUntil(
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       waiting.delete(look);
-      reject(new Refused(`${what} has not happened within ${limitMs / 1_000} s: ${state().because}`));
+      reject(new Refused(`${what} has not happened within ${limitMs / 1_000} s: ${becauseNow(state())}`));
     }, limitMs);
     const look = (s: AgentState): void => {
       try {
@@ -151,7 +152,7 @@ function watchForDrop(at: Epoch, clock: Clock): (s: AgentState) => string | unde
     const {name, askedAt} = s.view;
     // Only a listing from after that shows that the epoch has not simply passed.
     if (name?.kind !== 'held' || name.epoch !== at || askedAt <= missingSince) return undefined;
-    const because = s.lease.kind === 'owned' ? s.because : (s.peers[name.writer?.nodeId ?? '']?.report.because ?? '');
+    const because = s.lease.kind === 'owned' ? becauseNow(s) : (s.peers[name.writer?.nodeId ?? '']?.report.because ?? '');
     const late = clock.now() - missingSince > REASON_BEATS * s.self.timing.heartbeatIntervalMs;
     if (because.startsWith('switchover refused') || late) return because === '' ? 'the owner refused the switchover' : because;
     return undefined;

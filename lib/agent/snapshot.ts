@@ -1,8 +1,9 @@
 // The agent's state as users see it, computed at the moment of asking: an old snapshot never says MASTER.
 import {isEligible, nodeStateOf, ownerOf, phaseOf} from '../protocol/agent-report.ts';
 import type {AgentState, Peer} from '../protocol/agent-state.ts';
-import type {NodeState} from '../protocol/heartbeat.ts';
+import type {NodeReport, NodeState} from '../protocol/heartbeat.ts';
 import {leaseEnd} from '../protocol/lease.ts';
+import {becauseNow} from '../protocol/obstacle.ts';
 import {ALIVE_HEARTBEATS} from '../protocol/timing.ts';
 import type {MonoMs} from '../protocol/words.ts';
 import type {AgentFacts} from './ports.ts';
@@ -42,7 +43,7 @@ export function statusOf(s: AgentState, facts: AgentFacts, chronicle: Chronicle,
     mode: s.settings.mode,
     priority: s.settings.priority,
     eligible: isEligible(s, now),
-    because: s.because,
+    because: becauseNow(s),
     epoch: s.known.epoch,
     masterId: masterId ?? null,
     masterUri: nodes.find((node) => node.nodeId === masterId)?.uri ?? null,
@@ -71,7 +72,7 @@ const ownStatus = (s: AgentState, facts: AgentFacts, state: NodeState, now: Mono
   priority: s.settings.priority,
   epoch: s.known.epoch,
   eligible: isEligible(s, now),
-  because: s.because,
+  because: becauseNow(s),
   localTimestamp: wallMs,
   remoteTimestamp: wallMs,
   lastSeenMs: 0,
@@ -80,7 +81,9 @@ const ownStatus = (s: AgentState, facts: AgentFacts, state: NodeState, now: Mono
 function peerStatus(s: AgentState, peer: Peer, own: NodeState, now: MonoMs, wallMs: number): NodeStatus {
   const {report, changedAt} = peer;
   const silentMs = now - (changedAt ?? s.startedAt);
-  const state = shownState(s, peer, own, silentMs);
+  // A heartbeat may be held up where renewals are not (a reader that was cut off): what renews its lease lives.
+  const signMs = isHolder(s, report) ? Math.min(silentMs, now - s.view.firstSeenAt) : silentMs;
+  const state = shownState(s, peer, own, signMs);
   return {
     nodeId: report.nodeId,
     instanceId: report.instanceId,
@@ -91,11 +94,22 @@ function peerStatus(s: AgentState, peer: Peer, own: NodeState, now: MonoMs, wall
     priority: report.priority,
     epoch: report.epoch,
     eligible: report.eligible && state !== 'FAILED' && state !== 'TERMINATED',
-    because: state === 'FAILED' && report.state !== 'FAILED' ? 'its heartbeat has not changed for too long' : report.because,
+    because: shownBecause(report, state, shownState(s, peer, own, silentMs)),
     localTimestamp: report.wallMs,
     remoteTimestamp: changedAt === undefined ? null : Math.round(wallMs - silentMs),
     lastSeenMs: changedAt === undefined ? null : Math.round(silentMs),
   };
+}
+
+const isHolder = ({view: {name}}: AgentState, {instanceId}: NodeReport): boolean =>
+  name?.kind === 'held' && name.writer?.instanceId === instanceId;
+
+/** @param byHeartbeat the state that the heartbeat alone would show. */
+function shownBecause(report: NodeReport, state: NodeState, byHeartbeat: NodeState): string {
+  if (byHeartbeat !== 'FAILED' || report.state === 'FAILED') return report.because;
+  return state === 'FAILED'
+    ? 'its heartbeat has not changed for too long'
+    : 'it renews its lease, but its heartbeat has not changed for too long';
 }
 
 /** A silent node is FAILED within the lease timeout; only the owner of the lease is shown as MASTER, and never beside this node. */

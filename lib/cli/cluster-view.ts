@@ -1,6 +1,6 @@
 // The cluster as the store shows it to somebody who runs no agent: two looks tell who is alive.
 import type {Heartbeat, NodeState} from '../protocol/heartbeat.ts';
-import type {LockName} from '../protocol/lock-name.ts';
+import {formatLockName, type LockName} from '../protocol/lock-name.ts';
 import {compareNatural} from '../protocol/election.ts';
 import {readSnapshot, type Snapshot} from '../store/snapshot.ts';
 import type {StorePaths} from '../store/paths.ts';
@@ -33,7 +33,8 @@ export interface NodeView {
 export function viewCluster(before: Snapshot, now: Snapshot): ClusterView {
   const lock = now.lockNames.length === 1 ? now.lockNames[0] : undefined;
   const owner = lock?.kind === 'held' ? lock.writer?.nodeId : undefined;
-  const nodes = now.heartbeats.map((heartbeat) => viewNode(heartbeat, before, owner));
+  const renews = renewing(before, lock);
+  const nodes = now.heartbeats.map((heartbeat) => viewNode(heartbeat, before, owner, renews));
   return {
     storeId: now.storeId,
     lock,
@@ -44,9 +45,17 @@ export function viewCluster(before: Snapshot, now: Snapshot): ClusterView {
   };
 }
 
-function viewNode(heartbeat: Heartbeat, before: Snapshot, owner: string | undefined): NodeView {
+/** @returns the instance that has renewed its lease since: it lives, also where its heartbeat is held up. */
+function renewing(before: Snapshot, lock: LockName | undefined): string | undefined {
+  const [earlier] = before.lockNames;
+  const moved = lock?.kind === 'held' && earlier !== undefined && formatLockName(earlier) !== formatLockName(lock);
+  return moved ? lock.writer?.instanceId : undefined;
+}
+
+function viewNode(heartbeat: Heartbeat, before: Snapshot, owner: string | undefined, renews: string | undefined): NodeView {
   const earlier = before.heartbeats.find((each) => each.nodeId === heartbeat.nodeId);
-  const alive = !earlier || earlier.seq !== heartbeat.seq || earlier.instanceId !== heartbeat.instanceId;
+  const changed = !earlier || earlier.seq !== heartbeat.seq || earlier.instanceId !== heartbeat.instanceId;
+  const alive = changed || heartbeat.instanceId === renews;
   const ended = heartbeat.state === 'TERMINATED';
   // Only the owner of the lease is ever shown as MASTER.
   const claimed = heartbeat.state === 'MASTER' && heartbeat.nodeId !== owner ? 'INITIALIZING' : heartbeat.state;

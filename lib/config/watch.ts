@@ -32,7 +32,7 @@ export interface WatchPorts {
   readonly around: Around;
   /** Told of every reload that was asked for or that found something. */
   readonly report: (report: ReloadReport) => void;
-  /** How often the file is looked at, ms; default 1000. */
+  /** How often the file is looked at, ms; default 5000. */
   readonly intervalMs?: number;
 }
 
@@ -108,7 +108,7 @@ class Reloader implements ConfigWatch {
   }
 
   #intervalMs(): number {
-    return this.#ports.intervalMs ?? 1_000;
+    return this.#ports.intervalMs ?? 5_000;
   }
 
   #settle(file: string): void {

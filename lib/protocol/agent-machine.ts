@@ -7,7 +7,7 @@ import {loseGuardian, overdueAt, sendDeadline, watchGuardian} from './guardian-l
 import {hurry, isDue, nextAttempt, occupy} from './lanes.ts';
 import {holdLease, nothingRuns, onListed, onRenamed} from './lease.ts';
 import {listen, onHeard, onHeartbeatWritten} from './peers.ts';
-import {advice} from './trust.ts';
+import {GUARDIAN_ACK_MS, SILENT_POLLS} from './timing.ts';
 import {countFailure, demote, onChecked, onGuardianSaid, superviseLease} from './supervise.ts';
 import {after, monoMs, type Epoch, type MonoMs} from './words.ts';
 import {obeyWishes, onWished} from './wishes.ts';
@@ -20,10 +20,6 @@ export interface Turn {
 
 /** For how many polls a hint makes a node look more often. */
 const HINT_POLLS = 5;
-/** After how many polls without an answer the store is said to be silent. */
-const SILENT_POLLS = 3;
-/** How often an owed acknowledgement is looked for, ms. */
-const ACK_LOOK_MS = 100;
 /** The longest time between two steps while nothing happens, ms. */
 const LONGEST_SLEEP_MS = 1_000;
 
@@ -61,6 +57,8 @@ export function newAgent(self: Self, settings: Settings, known: Epoch, now: Mono
     ownRecord: {kind: 'unread'},
     beatAt: undefined,
     listenUntil: undefined,
+    renameFault: undefined,
+    renameTookMs: 0,
     storeSilent: false,
     hintedUntil: now,
     fit: {ok: true, because: ''},
@@ -69,7 +67,7 @@ export function newAgent(self: Self, settings: Settings, known: Epoch, now: Mono
     insists: settings.mode === 'master',
     ending: undefined,
     ended: false,
-    steppedAt: now,
+    wakeAt: now,
     because: 'starting',
   };
 }
@@ -79,7 +77,7 @@ export function stepAgent(state: AgentState, input: AgentInput, now: MonoMs): Tu
   const out: AgentEffect[] = [];
   const learned = take(state, input, now, out);
   const decided = learned.ended ? learned : decide(learned, now, out);
-  return {state: {...decided, steppedAt: now}, effects: out};
+  return {state: {...decided, wakeAt: nextStepAt(decided, now)}, effects: out};
 }
 
 function take(s: AgentState, input: AgentInput, now: MonoMs, out: AgentEffect[]): AgentState {
@@ -170,7 +168,7 @@ function decide(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   next = obeyWishes(next, now, out);
   next = superviseLease(next, now, out);
   next = holdLease(next, now, out);
-  next = noteSilence(explainStore(seekLease(next, now, out)), now);
+  next = noteSilence(seekLease(next, now, out), now);
   next = look(next, now, out);
   next = listen(next, now, out);
   return end(beat(next, now, out), now, out);
@@ -188,24 +186,18 @@ function refuseForeignAdoption(s: AgentState, out: AgentEffect[], now: MonoMs): 
   return sendDeadline(next, {epoch: adoption.epoch, attempt: next.attempt}, out, now);
 }
 
-/** What keeps a node from knowing the lock is said before what it makes of what it knew; an owner says it too. */
-function explainStore(s: AgentState): AgentState {
-  if (s.trust.kind !== 'fine') return {...s, because: advice(s.trust)};
-  return s.blind === undefined ? s : {...s, because: s.blind};
-}
-
 /** A call that has not returned by its deadline is said aloud; it gets no successor, and the guardian's deadline does the rest. */
 function noteSilence(s: AgentState, now: MonoMs): AgentState {
-  const deadlineMs = SILENT_POLLS * s.self.timing.pollIntervalMs;
-  const silent = s.lanes.watch.busy && now - s.listedAt > deadlineMs;
-  if (!silent) return s.storeSilent ? {...s, storeSilent: false, because: 'the store answers again'} : s;
-  const then = s.lease.kind === 'owned' ? ': the service is stopped before the lease ends' : '';
-  return {...s, storeSilent: true, because: `the store has not answered for more than ${deadlineMs / 1_000} s${then}`};
+  const storeSilent = s.lanes.watch.busy && now - s.listedAt > SILENT_POLLS * s.self.timing.pollIntervalMs;
+  return storeSilent === s.storeSilent ? s : {...s, storeSilent};
 }
+
+/** A listing that was asked for before a rename was answered says nothing about the lease: it waits for the answer, half a poll at most. */
+const lookAt = (s: AgentState): MonoMs => (s.rename ? after(s.lanes.renew.dueAt, s.self.timing.pollIntervalMs / 2) : s.startedAt);
 
 function look(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   let next = s;
-  if (isDue(next, 'watch', now)) {
+  if (isDue(next, 'watch', now) && now >= lookAt(next)) {
     out.push({type: 'list', refresh: next.trust.kind !== 'fine' || next.view.askedAt < next.renamedAt});
     next = occupy(next, 'watch');
   }
@@ -242,13 +234,13 @@ function end(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
 }
 
 /** When the machine wants its next tick at the latest. What is due already waits for an event, not for the clock. */
-export function nextStepAt(s: AgentState, now: MonoMs): MonoMs {
+function nextStepAt(s: AgentState, now: MonoMs): MonoMs {
   const times = Object.values(s.lanes).map((lane) => (lane.busy ? now : lane.dueAt));
+  if (s.rename) times.push(lookAt(s));
   if (s.service.kind === 'backoff') times.push(s.service.until);
   if (s.service.kind === 'starting') times.push(after(s.service.since, s.settings.startTimeoutMs));
-  if (s.link.kind === 'connected' && s.link.unacknowledged) times.push(after(now, ACK_LOOK_MS));
-  // Steps that are close together show that this agent itself was running all the time.
-  if (now >= overdueAt(s) - LONGEST_SLEEP_MS) times.push(after(now, ACK_LOOK_MS));
+  if (s.link.kind === 'connected' && s.link.unacknowledged) times.push(after(s.link.unacknowledged.since, GUARDIAN_ACK_MS));
+  times.push(overdueAt(s));
   const verdict = s.lease.kind === 'none' && !s.rename ? judge(s, now) : undefined;
   if (verdict?.kind === 'later') times.push(verdict.at);
   return monoMs(Math.min(after(now, LONGEST_SLEEP_MS), ...times.filter((at) => at > now)));

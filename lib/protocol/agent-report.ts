@@ -2,6 +2,7 @@
 import type {AgentState} from './agent-state.ts';
 import type {Heartbeat, NodeReport, NodeState} from './heartbeat.ts';
 import {leaseEnd, nothingRuns} from './lease.ts';
+import {becauseNow} from './obstacle.ts';
 import {isAlive} from './peers.ts';
 import {killAt, stopAt} from './timing.ts';
 import type {MonoMs, NodeId} from './words.ts';
@@ -58,7 +59,7 @@ export function reportOf(s: AgentState, now: MonoMs): Omit<NodeReport, 'wallMs'>
     eligible: isEligible(s, now),
     cooling: now < s.coolingUntil,
     heartbeatIntervalMs: s.self.timing.heartbeatIntervalMs,
-    because: s.because,
+    because: becauseNow(s),
     uri: s.uri,
   };
 }

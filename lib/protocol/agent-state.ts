@@ -244,7 +244,8 @@ export type OwnRecord =
   | {readonly kind: 'unread'}
   /** Another instance wrote it: it must stand still until then. */
   | {readonly kind: 'watched'; readonly found: ElderMark; readonly until: MonoMs}
-  | {readonly kind: 'mine'; readonly before: ElderMark | undefined};
+  /** `rival`: another instance's record that was found in our place. */
+  | {readonly kind: 'mine'; readonly before: ElderMark | undefined; readonly rival: RecordMark | undefined};
 
 export type RecordMark = Pick<NodeReport, 'instanceId' | 'seq'>;
 
@@ -297,6 +298,10 @@ export interface AgentState {
   readonly beatAt: MonoMs | undefined;
   /** Nothing is claimed by election before this; undefined until the first heartbeat is out. */
   readonly listenUntil: MonoMs | undefined;
+  /** Why the last rename of ours failed, a sentence; undefined if it did not. */
+  readonly renameFault: string | undefined;
+  /** How long the last rename that succeeded was under way, ms. */
+  readonly renameTookMs: number;
   /** A listing has been under way for too long. */
   readonly storeSilent: boolean;
   readonly hintedUntil: MonoMs;
@@ -309,8 +314,8 @@ export interface AgentState {
   readonly insists: boolean;
   readonly ending: {readonly keepService: boolean; readonly because: string; readonly since: MonoMs} | undefined;
   readonly ended: boolean;
-  /** When the machine last stepped: a gap means that the agent itself was not running. */
-  readonly steppedAt: MonoMs;
+  /** When the machine wants its next step at the latest: one that comes much later means that the agent itself was not running. */
+  readonly wakeAt: MonoMs;
   /** Why the node does what it does, a sentence. */
   readonly because: string;
 }

@@ -3,7 +3,7 @@ import type {AgentEffect, AgentState, Owned, Unacknowledged} from './agent-state
 import {GUARDIAN_ACK_MS, killAt, stopAt} from './timing.ts';
 import {after, monoMs, type Epoch, type MonoMs} from './words.ts';
 
-/** A longer pause between two steps means that the agent was not running: an acknowledgement may wait unread. */
+/** A step that comes so much later than it was wanted means that the agent was not running: an acknowledgement may wait unread. */
 const PAUSE_MS = 500;
 
 /** Sends the end of a confirmed lease, or, given a bare pair, zero. Without a guardian there is nobody to tell and nothing that runs. */
@@ -37,7 +37,7 @@ export function watchGuardian(s: AgentState, now: MonoMs, out: AgentEffect[]): A
     return {...s, link: {kind: 'starting'}};
   }
   if (s.link.kind !== 'connected') return s;
-  const paused = now - s.steppedAt > PAUSE_MS;
+  const paused = now - s.wakeAt > PAUSE_MS;
   if (!paused && now >= overdueAt(s)) return loseGuardian(s, 'the guardian did not stop the service at its deadline', out);
   if (!s.link.unacknowledged) return s;
   if (paused) {

@@ -1,7 +1,7 @@
 // Lanes: one kind of call to the store each, at most one in flight; and k, which never names a target twice.
 import type {AgentEffect, AgentState, ClaimBasis, LaneName, RenameOp} from './agent-state.ts';
 import {formatLockName, type FreeName, type HeldName, type LockName} from './lock-name.ts';
-import {epoch, type Epoch, type MonoMs} from './words.ts';
+import {after, epoch, type Epoch, type MonoMs} from './words.ts';
 
 export const isDue = (state: AgentState, lane: LaneName, now: MonoMs): boolean =>
   !state.lanes[lane].busy && now >= state.lanes[lane].dueAt;
@@ -14,6 +14,13 @@ export const vacate = (state: AgentState, lane: LaneName, dueAt: MonoMs): AgentS
 /** Makes the next call of this lane due at once. */
 export const hurry = (state: AgentState, lane: LaneName, now: MonoMs): AgentState =>
   state.lanes[lane].dueAt <= now ? state : setLane(state, lane, state.lanes[lane].busy, now);
+
+/**
+ * The next multiple of the interval since this agent began, after `at`: lanes of one interval fall due together, so that a node with
+ * nothing to do wakes up once for all of them.
+ */
+export const nextBeat = (state: AgentState, at: MonoMs, intervalMs: number): MonoMs =>
+  after(state.startedAt, (Math.floor((at - state.startedAt) / intervalMs) + 1) * intervalMs);
 
 const setLane = (state: AgentState, lane: LaneName, busy: boolean, dueAt: MonoMs): AgentState => ({
   ...state,

@@ -1,7 +1,7 @@
 // Holding the lease: what renames and listings mean (R), renewing, giving away (V), and losing.
 import type {AgentEffect, AgentInput, AgentState, GivingAway, Owned, RenameCall} from './agent-state.ts';
 import {sendDeadline} from './guardian-link.ts';
-import {freedByMe, heldByMe, hurry, isDue, issueRename, nextAttempt, vacate} from './lanes.ts';
+import {freedByMe, heldByMe, hurry, isDue, issueRename, nextAttempt, nextBeat, vacate} from './lanes.ts';
 import {formatLockName, isWrittenBy, parseLockName, type HeldName, type LockName} from './lock-name.ts';
 import {believe, doubt} from './trust.ts';
 import {LISTEN_POLLS, listenMs} from './timing.ts';
@@ -15,13 +15,16 @@ export function onRenamed(s: AgentState, input: AgentInput & {type: 'renamed'}, 
   const call = s.rename;
   if (!call) return s;
   const {askedAt, answeredAt, outcome} = input;
-  const retryAt = outcome.kind === 'done' ? after(askedAt, s.self.timing.heartbeatIntervalMs) : after(answeredAt, RETRY_MS);
+  const nextAt = nextBeat(s, askedAt, s.self.timing.heartbeatIntervalMs);
+  const retryAt = outcome.kind === 'done' ? nextAt : after(answeredAt, RETRY_MS);
   const idle = vacate({...s, rename: undefined, renamedAt: answeredAt}, 'renew', retryAt);
-  if (outcome.kind === 'done') return succeeded(idle, call, input, out);
+  if (outcome.kind === 'done')
+    return succeeded({...idle, renameFault: undefined, renameTookMs: answeredAt - askedAt}, call, input, out);
   const {lease} = idle;
-  const looked = hurry(idle, 'watch', answeredAt);
-  if (lease.kind === 'none') return {...looked, doubtful: call, because: `could not ${call.op} the lease: ${outcome.reason}`};
-  return {...looked, lease: {...lease, inDoubt: true}, because: `could not ${call.op} the lease: ${outcome.reason}`};
+  const renameFault = `could not ${call.op} the lease: ${outcome.reason}`;
+  const looked = {...hurry(idle, 'watch', answeredAt), renameFault};
+  if (lease.kind === 'none') return {...looked, doubtful: call, because: renameFault};
+  return {...looked, lease: {...lease, inDoubt: true}};
 }
 
 function succeeded(s: AgentState, call: RenameCall, at: {askedAt: MonoMs; answeredAt: MonoMs}, out: AgentEffect[]): AgentState {
@@ -42,14 +45,9 @@ function succeeded(s: AgentState, call: RenameCall, at: {askedAt: MonoMs; answer
     lease.kind === 'owned' && lease.name.epoch === call.to.epoch
       ? {...lease, name: call.to, inDoubt: false, renewedAt: renewedAt ?? lease.renewedAt}
       : newlyOwned(call.to, renewedAt, at.answeredAt);
-  const because = becauseOf(s, call, owned);
+  const because = call.op === 'renew' ? s.because : `${call.op === 'claim' ? 'claimed' : 'adopted'} epoch ${owned.name.epoch}`;
   const next = {...learned, lease: owned, adoption: undefined, failures: lease.kind === 'owned' ? learned.failures : 0, because};
   return renewedAt === undefined ? next : sendDeadline(next, owned, out, at.answeredAt);
-}
-
-function becauseOf(s: AgentState, call: RenameCall, owned: Owned): string {
-  if (call.op !== 'renew') return `${call.op === 'claim' ? 'claimed' : 'adopted'} epoch ${owned.name.epoch}`;
-  return s.lease.kind === 'owned' && s.lease.inDoubt ? `renewed epoch ${owned.name.epoch} again` : s.because;
 }
 
 const newlyOwned = (name: HeldName, renewedAt: MonoMs | undefined, now: MonoMs): Owned => ({
@@ -98,10 +96,10 @@ export function onListed(s: AgentState, input: AgentInput & {type: 'listed'}, no
   return reactToName(seen, name, answeredAt, out);
 }
 
-const blinded = (s: AgentState, because: string): AgentState => ({...s, blind: because, because});
+const blinded = (s: AgentState, blind: string): AgentState => ({...s, blind});
 
 const nextLook = (s: AgentState, askedAt: MonoMs, answeredAt: MonoMs): MonoMs =>
-  after(askedAt, answeredAt < s.hintedUntil ? HINTED_POLL_MS : s.self.timing.pollIntervalMs);
+  answeredAt < s.hintedUntil ? after(askedAt, HINTED_POLL_MS) : nextBeat(s, askedAt, s.self.timing.pollIntervalMs);
 
 /** How often a node looks for a while after a hint, ms. */
 const HINTED_POLL_MS = 100;
@@ -147,7 +145,8 @@ function ownLate(s: AgentState, name: HeldName, now: MonoMs, out: AgentEffect[])
   if (call && call.to.epoch === name.epoch && call.op === 'claim') noteClaim(call, name, now, out);
   const because = 'a claim that was in doubt has succeeded: renewing it first';
   const rename = s.rename && {...s.rename, noted: true};
-  return hurry({...s, rename, doubtful: undefined, lease: newlyOwned(name, undefined, now), because}, 'renew', now);
+  const owner = {...s, rename, doubtful: undefined, renameFault: undefined, lease: newlyOwned(name, undefined, now), because};
+  return hurry(owner, 'renew', now);
 }
 
 function lose(s: AgentState, name: LockName, now: MonoMs, out: AgentEffect[]): AgentState {

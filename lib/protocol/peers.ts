@@ -1,7 +1,7 @@
 // Who is alive, as heartbeats tell it; and whether the record with our id is ours. Heartbeats never tell who is master.
 import type {AgentEffect, AgentInput, AgentState, ElderMark, OwnRecord, Peer, RecordMark, Whose} from './agent-state.ts';
 import type {NodeReport} from './heartbeat.ts';
-import {isDue, occupy, vacate} from './lanes.ts';
+import {isDue, nextBeat, occupy, vacate} from './lanes.ts';
 import {ALIVE_HEARTBEATS, LISTEN_POLLS, listenMs, muteMs} from './timing.ts';
 import {after, type MonoMs, type NodeId} from './words.ts';
 
@@ -23,7 +23,7 @@ export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out:
   const next =
     !input.everybody && !input.failed && needsEverybody(s, answeredAt)
       ? after(answeredAt, REREAD_MS)
-      : after(askedAt, pollIntervalMs);
+      : nextBeat(s, askedAt, pollIntervalMs);
   const idle = vacate(s, 'hear', next);
   const heardAt = input.everybody ? askedAt : s.heardAt;
   const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);
@@ -74,11 +74,11 @@ function checkOwnRecord(
   const mark = own && own.instanceId !== s.self.instanceId ? markOf(own) : undefined;
   if (ownRecord.kind === 'mine' || !(input.everybody || input.own)) return s;
   if (ownRecord.kind === 'unread') {
-    if (!mark) return {...s, ownRecord: {kind: 'mine', before: undefined}};
+    if (!mark) return {...s, ownRecord: {kind: 'mine', before: undefined, rival: undefined}};
     return {...s, ownRecord: {kind: 'watched', found: mark, until: after(now, listenMs(s.self.timing))}};
   }
   if (mark && !sameMark(mark, ownRecord.found)) return refuseTwin(s, mark, out);
-  const next: OwnRecord = now >= ownRecord.until ? {kind: 'mine', before: ownRecord.found} : ownRecord;
+  const next: OwnRecord = now >= ownRecord.until ? {kind: 'mine', before: ownRecord.found, rival: undefined} : ownRecord;
   return {...s, ownRecord: next};
 }
 
@@ -102,12 +102,16 @@ export function onHeartbeatWritten(
   out: AgentEffect[],
 ): AgentState {
   const {askedAt, answeredAt, found} = input;
-  const idle = vacate(s, 'beat', after(askedAt, s.self.timing.heartbeatIntervalMs));
+  const idle = vacate(s, 'beat', nextBeat(s, askedAt, s.self.timing.heartbeatIntervalMs));
   if (!input.ok) return idle;
   const listenUntil = idle.listenUntil ?? after(answeredAt, listenMs(s.self.timing));
   const beaten = {...idle, beatAt: answeredAt, listenUntil};
   if (!found || found.instanceId === s.self.instanceId || s.ownRecord.kind !== 'mine') return beaten;
-  if (s.ownRecord.before && sameMark(s.ownRecord.before, found)) return beaten;
+  const {before, rival} = s.ownRecord;
+  if (before && sameMark(before, found)) return beaten;
+  // Found once it may come from a backup; only who lives writes another one after we have overwritten it.
+  const lives = rival?.instanceId === found.instanceId && rival.seq !== found.seq;
+  if (!lives || s.trust.kind !== 'fine') return {...beaten, ownRecord: {...s.ownRecord, rival: found}};
   return goesBeforeTwin(s, found) ? beaten : refuseTwin(beaten, found, out);
 }
 

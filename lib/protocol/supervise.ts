@@ -149,10 +149,13 @@ function forgiveOldFailures(s: AgentState, now: MonoMs): AgentState {
   return proven && s.failures > 0 ? {...s, failures: 0} : s;
 }
 
-/** The guardian checks again: this one only spares it the question. */
+/**
+ * The guardian checks again: this one only spares it the question. A store so slow that the next renewal could not be back before the
+ * stop begins would have the service started and stopped in turn.
+ */
 function mayStart(s: AgentState, now: MonoMs): boolean {
   if (s.lease.kind !== 'owned' || s.link.kind !== 'connected' || s.trust.kind === 'wrong' || s.ending) return false;
-  return now < stopAt(leaseEnd(s.lease), s.self.timing);
+  return after(now, s.renameTookMs) < stopAt(leaseEnd(s.lease), s.self.timing);
 }
 
 function start(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {

@@ -33,6 +33,8 @@ export const LISTEN_POLLS = 3;
 export const RANK_POLLS = 2;
 /** How many polls a node may fail to write its heartbeat before it ranks after everybody it sees. */
 export const MUTE_POLLS = 10;
+/** After how many polls without an answer the store is said to be silent. */
+export const SILENT_POLLS = 3;
 /** How long the guardian may take to acknowledge a deadline before the agent kills it. */
 export const GUARDIAN_ACK_MS = 1_000;
 /** How long evidence that this is not the store we knew must stand: no attribute cache lies longer. */

@@ -14,7 +14,7 @@ export function doubt(state: AgentState, reason: string, now: MonoMs): AgentStat
 
 /** One well-formed name with an epoch that is not smaller than the known one: the store is right (again). */
 export const believe = (state: AgentState): AgentState =>
-  state.trust.kind === 'fine' ? state : {...state, trust: {kind: 'fine'}, because: 'the store is the right one again'};
+  state.trust.kind === 'fine' ? state : {...state, trust: {kind: 'fine'}};
 
 export const advice = (trust: Trust): string =>
   trust.kind === 'fine'

@@ -1,6 +1,6 @@
 // The operator's wishes in the store: each names the epoch it is meant for, so a repeated or stale one does nothing.
 import type {AgentEffect, AgentInput, AgentState, Wishes} from './agent-state.ts';
-import {vacate} from './lanes.ts';
+import {nextBeat, vacate} from './lanes.ts';
 import {giveAway} from './lease.ts';
 import {electable} from './peers.ts';
 import {after, type MonoMs, type NodeId} from './words.ts';
@@ -10,7 +10,7 @@ const REREAD_MS = 10;
 
 export function onWished(s: AgentState, {wishes, askedAt, answeredAt}: AgentInput & {type: 'wished'}): AgentState {
   const outrun = wishes !== undefined && s.view.name?.kind === 'free' && askedAt < s.view.firstSeenAt;
-  const idle = vacate(s, 'wish', outrun ? after(answeredAt, REREAD_MS) : after(askedAt, s.self.timing.pollIntervalMs));
+  const idle = vacate(s, 'wish', outrun ? after(answeredAt, REREAD_MS) : nextBeat(s, askedAt, s.self.timing.pollIntervalMs));
   if (wishes === undefined) return idle;
   return {...idle, wishes, wishedAt: askedAt, openedAt: opens(s.wishes, wishes) ? answeredAt : s.openedAt};
 }
@@ -56,7 +56,12 @@ function dropFalseStatement(s: AgentState, out: AgentEffect[]): AgentState {
 export function switchoverFault(s: AgentState, to: NodeId | undefined, now: MonoMs): string | undefined {
   if (s.wishes.paused) return 'the cluster is paused';
   if (to === s.self.nodeId) return `${to} is the owner already`;
-  const ready = electable(s, now).map((peer) => peer.report.nodeId);
-  if (to === undefined) return ready.length > 0 ? undefined : 'no other node is alive and eligible';
-  return ready.includes(to) ? undefined : `${to} is not alive and eligible`;
+  const ready = electable(s, now).map((peer) => peer.report);
+  if (to !== undefined) return ready.some(({nodeId}) => nodeId === to) ? undefined : `${to} is not alive and eligible`;
+  if (ready.some(({cooling}) => !cooling)) return undefined;
+  const [first] = ready;
+  // It would stand back for this node, and the lease would come back at once.
+  return first
+    ? `${first.nodeId} gave up a lease lately and stands back: name it as the target to insist`
+    : 'no other node is alive and eligible';
 }

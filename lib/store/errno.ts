@@ -1,8 +1,11 @@
 // Errors of the file system as names and sentences. What is not one of them is a bug and goes on upwards.
 import {systemCode} from '../errors.ts';
 
-/** libuv does not know ESTALE: the code it gives is "Unknown system error -116". */
-const ESTALE = -116;
+/** What libuv does not know: the code that it gives is "Unknown system error -116". */
+const UNKNOWN_TO_LIBUV: ReadonlyMap<number, string> = new Map([
+  [-116, 'ESTALE'],
+  [-512, 'ERESTARTSYS'],
+]);
 
 const MEANING: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -19,7 +22,8 @@ const MEANING: Readonly<Record<string, string>> = {
   ENOTEMPTY: 'it is not empty',
   ENXIO: 'it is not a regular file',
   EPERM: 'not permitted',
-  EROFS: 'mounted read-only',
+  ERESTARTSYS: 'the call was broken off: was the share unmounted by force?',
+  EROFS: 'mounted read-only, or exported so',
   ESPIPE: 'it is not a regular file',
   ESTALE: 'the server no longer knows this file handle',
   ETIMEDOUT: 'the server did not answer',
@@ -28,7 +32,7 @@ const MEANING: Readonly<Record<string, string>> = {
 /** @returns the errno's name, such as ENOENT. @throws the error itself if it does not come from a system call. */
 export function errnoOf(error: unknown): string {
   if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') throw error;
-  return error.errno === ESTALE ? 'ESTALE' : (systemCode(error) ?? `errno ${error.errno}`);
+  return UNKNOWN_TO_LIBUV.get(error.errno) ?? systemCode(error) ?? `errno ${error.errno}`;
 }
 
 /** @returns `cannot read /store/x: EACCES, permission denied`. @throws as `errnoOf`. */

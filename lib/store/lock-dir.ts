@@ -15,12 +15,17 @@ const NOT_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ESTALE']);
  */
 export async function listLockDir(paths: StorePaths, storeId: string, refresh: boolean): Promise<Listing> {
   const dir = lockDirOf(paths.root, storeId);
+  let doing = 'list';
   try {
-    if (refresh) await forceRefresh(dir);
+    if (refresh) {
+      doing = 'refresh what this host knows of';
+      await forceRefresh(dir);
+      doing = 'list';
+    }
     const names = await readdir(dir);
     return {kind: 'names', names: names.filter((name) => !isRefreshDir(name))};
   } catch (error) {
-    const failed = {errno: errnoOf(error), reason: ioReason('list', dir, error)};
+    const failed = {errno: errnoOf(error), reason: ioReason(doing, dir, error)};
     return NOT_THERE.has(failed.errno) ? whatElse(paths, storeId, failed) : {kind: 'error', reason: failed.reason};
   }
 }

@@ -11,7 +11,7 @@ import {agentAt, peer, reportOf, seeing, SETTINGS} from './machine-fixture.ts';
 const HELD_BY_ME = '0000000007.held.n1.aaaaaaaa.30000.5';
 const HELD_BY_N2 = '0000000007.held.n2.bbbbbbbb.30000.5';
 
-function statusAt(state: AgentState, now: number): Status {
+function statusAt(state: AgentState, now: number, turnedAt = now): Status {
   const facts = {
     version: '1',
     app: 'default',
@@ -20,7 +20,13 @@ function statusAt(state: AgentState, now: number): Status {
     passiveIntervalMs: undefined,
     serviceUri: undefined,
   };
-  const chronicle: Chronicle = {storeId: 'x', startedAtWallMs: 0, stateHistory: [], counters: NO_COUNTS, turnedAt: monoMs(now)};
+  const chronicle: Chronicle = {
+    storeId: 'x',
+    startedAtWallMs: 0,
+    stateHistory: [],
+    counters: NO_COUNTS,
+    turnedAt: monoMs(turnedAt),
+  };
   return statusOf(state, facts, chronicle, monoMs(now), 1_000_000);
 }
 
@@ -74,6 +80,14 @@ describe('the status of an agent', () => {
     });
   }
 
+  it('shows an owner whose heartbeat is held up, while its lock is renewed, as what it last said', () => {
+    const peers = {n2: peer(reportOf('n2', {state: 'MASTER'}), 1_000)};
+    const [, shown] = statusAt(agentAt(monoMs(0), {peers, view: seeing(HELD_BY_N2, 40_000)}), 41_000).nodes;
+    expect(shown).to.include({state: 'MASTER', lastSeenMs: 40_000});
+    expect(shown?.because).to.contain('it renews its lease');
+    expect(statusAt(agentAt(monoMs(0), {peers, view: seeing(HELD_BY_N2, 40_000)}), 69_000).nodes[1]?.state).to.equal('FAILED');
+  });
+
   it('shows a node that ended as TERMINATED however long ago that was', () => {
     const peers = {n2: peer(reportOf('n2', {state: 'TERMINATED'}), 1_000)};
     expect(statusAt(agentAt(monoMs(0), {peers}), 999_000).nodes[1]).to.include({state: 'TERMINATED', eligible: false});
@@ -87,16 +101,7 @@ describe('the status of an agent', () => {
 
   it('is not healthy when its loop stands still', () => {
     const state = agentAt(monoMs(0));
-    const facts = {
-      version: '1',
-      app: 'default',
-      persistenceDir: '/d',
-      settings: SETTINGS,
-      passiveIntervalMs: undefined,
-      serviceUri: undefined,
-    };
-    const stuck: Chronicle = {storeId: 'x', startedAtWallMs: 0, stateHistory: [], counters: NO_COUNTS, turnedAt: monoMs(0)};
-    expect(statusOf(state, facts, stuck, monoMs(9_999), 0).healthy).to.equal(true);
-    expect(statusOf(state, facts, stuck, monoMs(10_000), 0).healthy).to.equal(false);
+    expect(statusAt(state, 9_999, 0).healthy).to.equal(true);
+    expect(statusAt(state, 10_000, 0).healthy).to.equal(false);
   });
 });

@@ -1,6 +1,9 @@
 // Single decisions of the agent that the simulator cannot pin down, and the faults that it once found.
 import {expect} from 'chai';
 import {newAgent, stepAgent} from '../../lib/protocol/agent-machine.ts';
+import {becauseNow, newsOf} from '../../lib/protocol/obstacle.ts';
+import {switchoverFault} from '../../lib/protocol/wishes.ts';
+import {peer, reportOf} from '../agent/machine-fixture.ts';
 import type {AgentEffect, AgentInput, AgentState, Self, Settings} from '../../lib/protocol/agent-state.ts';
 import {DEFAULT_TIMING} from '../../lib/protocol/timing.ts';
 import {epoch, instanceId, monoMs, nodeId} from '../../lib/protocol/words.ts';
@@ -36,6 +39,14 @@ class Hands {
   answer(done: boolean, at = this.now): this {
     const outcome = done ? ({kind: 'done'} as const) : ({kind: 'failed', reason: 'EIO'} as const);
     return this.tell({type: 'renamed', outcome, askedAt: monoMs(at), answeredAt: monoMs(at)}, at);
+  }
+
+  /** The guardian acknowledges whatever it was told. */
+  acknowledge(at = this.now): this {
+    const told = this.effects.filter((effect) => effect.type === 'setDeadline').at(-1);
+    if (!told) throw new Error('the guardian has been told nothing');
+    const {epoch, attempt} = told;
+    return this.tell({type: 'guardianSaid', report: {type: 'acknowledged', epoch, attempt}}, at);
   }
 
   renames(): string[] {
@@ -139,5 +150,70 @@ describe('an owner', () => {
     hands.tell({type: 'guardianSaid', report: {type: 'stopping', run: 1, cause: 'given away', because: ''}}, 4_022);
     hands.tell({type: 'guardianSaid', report: {type: 'gone', run: 1, proven: true, cause: 'given away', because: ''}}, 4_100);
     expect(hands.renames().at(-1)).to.equal('0000000002.free.n1.aaaaaaaa.2');
+  });
+
+  it('says that its store fails for as long as it does, and not longer', () => {
+    const hands = owner().acknowledge();
+    const {because} = hands.state;
+    hands.tell({type: 'tick'}, 5_001).answer(false, 5_002);
+    expect(becauseNow(hands.state)).to.equal('could not renew the lease: EIO');
+    hands.list('0000000001.held.n1.aaaaaaaa.30000.1', 5_003).tell({type: 'tick'}, 5_300).answer(true, 5_301).acknowledge();
+    expect(becauseNow(hands.state)).to.equal(because);
+    const times = {askedAt: monoMs(6_400), answeredAt: monoMs(6_401)};
+    hands.tell({type: 'listed', listing: {kind: 'error', reason: 'EIO'}, ...times}, 6_401);
+    expect(becauseNow(hands.state)).to.equal('the store cannot be read: EIO');
+    hands.list('0000000001.held.n1.aaaaaaaa.30000.3', 6_500);
+    expect(becauseNow(hands.state)).to.equal(because);
+  });
+
+  it('says both what it decides and that its store is silent', () => {
+    const hands = owner().acknowledge().tell({type: 'tick'}, 5_000);
+    const before = hands.tell({type: 'tick'}, 7_000).state;
+    const after = hands.tell({type: 'demote', because: 'a test'}, 7_600).state;
+    expect(newsOf(before, after)).to.deep.equal([
+      'giving the lease away: a test',
+      'the store has not answered for more than 3 s',
+    ]);
+    hands.acknowledge().list('0000000001.held.n1.aaaaaaaa.30000.1', 8_000);
+    expect(newsOf(after, hands.state)).to.deep.equal(['the store answers again']);
+  });
+
+  for (const {took, starts} of [
+    {took: 8_900, starts: 1},
+    {took: 9_100, starts: 0},
+  ]) {
+    it(`${starts ? 'starts' : 'does not start'} the service where a rename takes ${took} ms and T - S - d are 18 s`, () => {
+      const hands = listening(FREE).tell({type: 'tick'}, 4_000);
+      const times = {askedAt: monoMs(4_000), answeredAt: monoMs(4_000 + took)};
+      hands.tell({type: 'renamed', outcome: {kind: 'done'}, ...times}, 4_000 + took);
+      expect(hands.count('startService')).to.equal(starts);
+    });
+  }
+
+  it('refuses a switchover without a target while the others stand back: it would come back at once', () => {
+    const cooling = {...owner().state, peers: {n2: peer(reportOf('n2', {cooling: true}), 4_000)}};
+    expect(switchoverFault(cooling, undefined, monoMs(4_100))).to.match(/^n2 gave up a lease lately and stands back/);
+    expect(switchoverFault(cooling, nodeId('n2'), monoMs(4_100))).to.equal(undefined);
+    const ready = {...cooling, peers: {...cooling.peers, n3: peer(reportOf('n3'), 4_000)}};
+    expect(switchoverFault(ready, undefined, monoMs(4_100))).to.equal(undefined);
+  });
+});
+
+describe('a node that finds the record of another instance in its place', () => {
+  const written = (hands: Hands, seq: number, at: number): Hands => {
+    const found = {instanceId: instanceId('99999999'), seq};
+    const times = {askedAt: monoMs(at), answeredAt: monoMs(at)};
+    return hands.tell({type: 'heartbeatWritten', ok: true, reason: '', found, ...times}, at);
+  };
+
+  it('goes on if it is there once, or twice the same: it may come from a backup', () => {
+    const hands = written(written(listening(HELD), 5, 4_000), 5, 5_000);
+    expect(hands.count('exit')).to.equal(0);
+  });
+
+  it('ends with status 3 if it is written again: that instance lives, and goes before this one', () => {
+    const hands = written(written(listening(HELD), 5, 4_000), 6, 5_000);
+    expect(hands.effects.filter(({type}) => type === 'exit')).to.have.length(1);
+    expect(hands.effects.at(-1)).to.deep.include({type: 'exit', code: 3});
   });
 });

@@ -15,7 +15,7 @@ function standby(stillForMs: number, changes: Partial<AgentState> = {}): AgentSt
   return agentAt(monoMs(SEEN_AT), {
     listenUntil: monoMs(SEEN_AT - 50_000),
     link: {kind: 'connected', unacknowledged: undefined},
-    ownRecord: {kind: 'mine', before: undefined},
+    ownRecord: {kind: 'mine', before: undefined, rival: undefined},
     wishedAt: monoMs(now),
     heardAt: monoMs(now),
     beatAt: monoMs(now),

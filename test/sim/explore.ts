@@ -135,7 +135,7 @@ function agentChoices(s: ExploreState, i: number): Choice[] {
           ],
         ];
   const out: Choice[] = [...renameChoices(s, i), ...listChoices(s, i)];
-  if (agent.steppedAt < s.now)
+  if (agent.wakeAt <= s.now)
     out.push([
       `${name}: steps`,
       (d) => {

@@ -1,5 +1,6 @@
 // One world from its beginning to its end: faults, healing, and then what must come true (liveness).
 import {nodeStateOf} from '../../lib/protocol/agent-report.ts';
+import {becauseNow} from '../../lib/protocol/obstacle.ts';
 import {Violation} from './checkers.ts';
 import {crashHost, start, strike} from './faults.ts';
 import {makePlan, type Plan} from './plan.ts';
@@ -97,6 +98,6 @@ const isSettled = (w: World): boolean => {
 function describe(w: World, host: World['hosts'][number]): string {
   const {agent} = host;
   return agent
-    ? `${host.name} ${nodeStateOf(agent.state, localNow(w, host))} (${agent.state.because})`
+    ? `${host.name} ${nodeStateOf(agent.state, localNow(w, host))} (${becauseNow(agent.state)})`
     : `${host.name} has no agent`;
 }

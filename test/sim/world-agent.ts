@@ -1,10 +1,11 @@
 // The agent as an actor: the machine of lib/protocol and the hands that carry out its decisions, one after the other, as the
 // production shell does. It can freeze or die at any moment, also between two of them.
 import type {AgentEffect, AgentInput, LaneName} from '../../lib/protocol/agent-state.ts';
-import {newAgent, nextStepAt, stepAgent} from '../../lib/protocol/agent-machine.ts';
+import {newAgent, stepAgent} from '../../lib/protocol/agent-machine.ts';
+import {newsOf} from '../../lib/protocol/obstacle.ts';
 import {assertTurn} from '../../lib/protocol/invariants.ts';
 import type {GuardianInput} from '../../lib/protocol/guardian-machine.ts';
-import {epoch, instanceId, monoMs} from '../../lib/protocol/words.ts';
+import {epoch, instanceId} from '../../lib/protocol/words.ts';
 import {seekGuardian, killOwnGuardian} from './world-kinship.ts';
 import {callList, callReadHeartbeats, callReadWishes, callRename, callWriteHeartbeat} from './store-calls.ts';
 import {toGuardian} from './world-guardian.ts';
@@ -79,14 +80,14 @@ function step(w: World, agent: AgentProc, input: AgentInput): void {
   assertTurn(before, turn.state, turn.effects);
   agent.state = turn.state;
   host.known = Math.max(host.known, turn.state.known.epoch);
-  if (w.log.on && turn.state.because !== before.because) w.log.add(w.clock.now, host.name, `agent: ${turn.state.because}`);
+  if (w.log.on) for (const news of newsOf(before, turn.state)) w.log.add(w.clock.now, host.name, `agent: ${news}`);
   if (w.log.on && turn.state.trust.kind !== before.trust.kind)
     w.log.add(w.clock.now, host.name, `agent: trust ${turn.state.trust.kind}`);
   w.checks.agentStepped(agent, before);
   agent.todo.push(...turn.effects);
   carryOut(w, agent);
   if (isUp(agent)) watchService(w, agent);
-  if (canRun(agent)) wakeLater(w, agent, now);
+  if (canRun(agent)) wakeLater(w, agent);
 }
 
 /** Every effect in order; a freeze or a death in between leaves the rest for later, or for never. */
@@ -112,11 +113,10 @@ function carryOut(w: World, agent: AgentProc): void {
   }
 }
 
-function wakeLater(w: World, agent: AgentProc, now: number): void {
+function wakeLater(w: World, agent: AgentProc): void {
   w.clock.cancel(agent.timer);
   const {host} = agent;
-  const at = nextStepAt(agent.state, monoMs(now));
-  agent.timer = w.clock.at(trueOf(host, at) + host.rng.real(0.05, 2), () => {
+  agent.timer = w.clock.at(trueOf(host, agent.state.wakeAt) + host.rng.real(0.05, 2), () => {
     send(w, agent, () => ({type: 'tick'}));
   });
 }
