@@ -1,4 +1,5 @@
 // A machine's state to look at: built by real steps from a new agent, then changed where a test says so.
+import type {AgentFacts} from '../../lib/agent/ports.ts';
 import {newAgent} from '../../lib/protocol/agent-machine.ts';
 import type {AgentState, Peer, Settings} from '../../lib/protocol/agent-state.ts';
 import type {NodeReport} from '../../lib/protocol/heartbeat.ts';
@@ -15,6 +16,15 @@ export const SETTINGS: Settings = {
   coolDownMs: 30_000,
 };
 export const SELF = {nodeId: nodeId('n1'), instanceId: instanceId('aaaaaaaa'), timing: DEFAULT_TIMING, hasService: true};
+
+export const FACTS: AgentFacts = {
+  version: '1',
+  app: 'default',
+  persistenceDir: '/nowhere',
+  settings: SETTINGS,
+  passiveIntervalMs: undefined,
+  serviceUri: undefined,
+};
 
 export function agentAt(now: MonoMs, changes: Partial<AgentState> = {}): AgentState {
   return {...newAgent(SELF, SETTINGS, epoch(7), now), listenUntil: now, ...changes};

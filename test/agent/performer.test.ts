@@ -5,7 +5,7 @@ import type {GuardianPort} from '../../lib/agent/ports.ts';
 import type {AgentInput} from '../../lib/protocol/agent-state.ts';
 import {monoMs} from '../../lib/protocol/words.ts';
 import {eventually} from '../support/eventually.ts';
-import {agentAt, SETTINGS} from './machine-fixture.ts';
+import {agentAt, FACTS} from './machine-fixture.ts';
 import {idleGuardian, idlePorts} from './stubs.ts';
 
 describe('The performer', () => {
@@ -18,14 +18,7 @@ describe('The performer', () => {
       notes,
       parts: {
         ports: idlePorts({guardian: {...idleGuardian, ...guardian}}),
-        facts: {
-          version: '1',
-          app: 'default',
-          persistenceDir: '/nowhere',
-          settings: SETTINGS,
-          passiveIntervalMs: 5,
-          serviceUri: undefined,
-        },
+        facts: {...FACTS, passiveIntervalMs: 5},
         history: {add: () => undefined, settle: () => Promise.resolve()},
         fitness: {note: (source, fault) => notes.push(`${source}: ${fault}`)},
         state: () => state,

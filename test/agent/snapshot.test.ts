@@ -6,20 +6,12 @@ import type {Status} from '../../lib/agent/status.ts';
 import type {AgentState, Owned} from '../../lib/protocol/agent-state.ts';
 import {parseLockName} from '../../lib/protocol/lock-name.ts';
 import {monoMs} from '../../lib/protocol/words.ts';
-import {agentAt, peer, reportOf, seeing, SETTINGS} from './machine-fixture.ts';
+import {agentAt, FACTS, peer, reportOf, seeing} from './machine-fixture.ts';
 
 const HELD_BY_ME = '0000000007.held.n1.aaaaaaaa.30000.5';
 const HELD_BY_N2 = '0000000007.held.n2.bbbbbbbb.30000.5';
 
 function statusAt(state: AgentState, now: number, turnedAt = now): Status {
-  const facts = {
-    version: '1',
-    app: 'default',
-    persistenceDir: '/d',
-    settings: SETTINGS,
-    passiveIntervalMs: undefined,
-    serviceUri: undefined,
-  };
   const chronicle: Chronicle = {
     storeId: 'x',
     startedAtWallMs: 0,
@@ -27,7 +19,7 @@ function statusAt(state: AgentState, now: number, turnedAt = now): Status {
     counters: NO_COUNTS,
     turnedAt: monoMs(turnedAt),
   };
-  return statusOf(state, facts, chronicle, monoMs(now), 1_000_000);
+  return statusOf(state, FACTS, chronicle, monoMs(now), 1_000_000);
 }
 
 function owner(renewedAt: number): AgentState {
