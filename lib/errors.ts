@@ -66,7 +66,17 @@ export interface Failures {
   'process.stays': {readonly pid: number; readonly waitedMs: number};
   /** The way of containment that was asked for does not work here. */
   'containment.unavailable': {readonly wanted: string; readonly reason: string};
+  /** A floating address cannot be held on this host, or by this user. */
+  'vip.unusable': {readonly reason: string};
+  /** The watchdog that is required does not fit the timings. */
+  'watchdog.unusable': {readonly device: string; readonly reason: string};
   'service.failed': {readonly command: string; readonly reason: string};
+  /** The systemd unit cannot be the service of a node. */
+  'service.unusable': {readonly unit: string; readonly reason: string};
+  /** The agent's own unit is not there, or not ours. */
+  'unit.refused': {readonly unit: string; readonly reason: string};
+  /** systemd did not do what it was asked for. */
+  'unit.failed': {readonly unit: string; readonly reason: string};
 
   // HTTP
   /** No local agent answers. */
@@ -145,6 +155,10 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'cluster.nodeIdTaken',
   'cluster.refused',
   'containment.unavailable',
+  'vip.unusable',
+  'watchdog.unusable',
+  'service.unusable',
+  'unit.refused',
   'http.badFile',
   'proxy.template',
 ]);

@@ -102,6 +102,7 @@ pidFile: ./pid.txt
 port: ${new URL(url).port}
 service:
   command: ${JSON.stringify(command)}
+  uri: ${serviceUrl}
 health:
   - http: ${serviceUrl}health
     period: 1s

@@ -9,7 +9,8 @@ POLICY=/usr/sbin/policy-rc.d
 
 # command:package
 TOOLS='bindfs:bindfs fusermount3:fuse3 strace:strace ps:procps unshare:util-linux nsenter:util-linux setpriv:util-linux
-  ip:iproute2 curl:curl openssl:openssl nginx:nginx haproxy:haproxy monit:monit'
+  ip:iproute2 curl:curl openssl:openssl nginx:nginx haproxy:haproxy monit:monit systemctl:systemd initdb:postgresql
+  arping:iputils-arping ndptool:libndp-tools'
 LAB_TOOLS='linux.uml:user-mode-linux rpc.nfsd:nfs-kernel-server mount.nfs:nfs-common rpcbind:rpcbind nft:nftables ip:iproute2
   tc:iproute2 modprobe:kmod mkfs.ext4:e2fsprogs ps:procps unshare:util-linux mount:mount bash:bash'
 
@@ -21,9 +22,14 @@ esac
 
 say() { printf 'install-test-tools: %s\n' "$*"; }
 
+# Debian keeps the programs of a database server out of everybody's PATH.
+is_there() {
+  command -v "$1" || ls -d /usr/lib/postgresql/*/bin/"$1"
+}
+
 missing_packages() {
   for pair in $TOOLS; do
-    command -v "${pair%%:*}" >/dev/null 2>&1 || printf '%s\n' "${pair#*:}"
+    is_there "${pair%%:*}" >/dev/null 2>&1 || printf '%s\n' "${pair#*:}"
   done | sort -u | tr '\n' ' '
 }
 

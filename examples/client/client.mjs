@@ -12,15 +12,15 @@ client.on('master', (master) => {
 process.once('SIGINT', () => client.close());
 process.once('SIGTERM', () => client.close());
 
-for (let open = true; open;) {
+for (;;) {
   try {
     const response = await client.fetch('/', {headers: {Accept: 'application/json'}});
     const {node, epoch, answers} = await response.json();
     console.log(`${node} answers under epoch ${epoch}: ${answers} so far`);
   } catch (error) {
     if (!isHaError(error)) throw error;
+    if (isHaError(error, 'client.closed')) break;
     console.log(`${error.message}\n  what to do: ${error.hint}`);
-    open = error.code !== 'client.closed';
   }
-  if (open) await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
 }

@@ -48,7 +48,6 @@ const LAST_WORDS_MS = 1_000;
 export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: AgentPorts): Agent {
   const {clock, store, log} = ports;
   let state: AgentState = newAgent(self, facts.settings, known, clock.now());
-  let timer: NodeJS.Timeout | undefined;
   let turnedAt = clock.now();
   let settle: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => (settle = resolve));
@@ -85,12 +84,11 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
     if (ports.guardian.outdated() && isIdle(state)) {
       return input({type: 'guardianLost', because: 'replacing the guardian: it was started with another configuration'});
     }
-    clearTimeout(timer);
-    // A timer counts whole milliseconds: one that were a fraction early would be set a second time.
-    if (!state.ended) timer = setTimeout(tick, Math.ceil(state.wakeAt - now));
+    if (!state.ended) alarm.set(state.wakeAt, now);
   }
 
   const tick = (): void => input({type: 'tick'});
+  const alarm = createAlarm(tick);
 
   function start(): void {
     fitness.start();
@@ -98,7 +96,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   }
 
   function exit(effect: AgentEffect & {type: 'exit'}): void {
-    clearTimeout(timer);
+    alarm.clear();
     fitness.stop();
     void lastWords(parts, effect).then(() => settle({code: effect.code, because: effect.because}));
   }
@@ -111,6 +109,35 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
       statusOf(state, facts, {...chronicler.chronicle(), storeId: store.storeId, turnedAt}, clock.now(), clock.wallMs()),
   };
   return {port, mailbox, fitness, fenceTarget: (waits) => fenceTarget(state, waits, clock.now()), ended, input, start};
+}
+
+interface Alarm {
+  /** Rings at that instant and at no other one; an instant that is set already costs nothing. */
+  set(at: MonoMs, now: MonoMs): void;
+  clear(): void;
+}
+
+function createAlarm(ring: () => void): Alarm {
+  let timer: NodeJS.Timeout | undefined;
+  let setFor: MonoMs | undefined;
+  function clear(): void {
+    clearTimeout(timer);
+    setFor = undefined;
+  }
+  return {
+    clear,
+    set(at, now) {
+      if (at === setFor) return;
+      clear();
+      setFor = at;
+      const rings = (): void => {
+        setFor = undefined;
+        ring();
+      };
+      // A timer counts whole milliseconds: one that were a fraction early would be set a second time.
+      timer = setTimeout(rings, Math.ceil(at - now));
+    },
+  };
 }
 
 /** Resolves when they are out, or have taken too long. */

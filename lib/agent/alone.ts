@@ -78,7 +78,7 @@ export class AloneNode {
   #serve(): void {
     if (this.#ending !== undefined) return;
     const {guardian, config} = this.#parts;
-    if (config.service.kind === 'none') return this.#tell('MASTER', 'alone, without a service');
+    if (!config.runs) return this.#tell('MASTER', 'alone, without a service');
     guardian.send({type: 'deadline', epoch: NO_EPOCH, attempt: ++this.#attempt, deadline: NEVER});
     guardian.send({type: 'start', run: ++this.#run, epoch: NO_EPOCH});
     this.#running = true;

@@ -3,7 +3,7 @@ import type {AgentInput, AgentState} from '../protocol/agent-state.ts';
 import type {NodeHealth} from './ports.ts';
 
 /** Who may have something against this node. */
-export type FitnessSource = 'guardian' | 'passive' | 'health';
+export type FitnessSource = 'guardian' | 'passive' | 'watchdog' | 'health';
 
 export interface FitnessBoard {
   /** What a source has against this node now; undefined: nothing. */

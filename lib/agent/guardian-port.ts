@@ -2,7 +2,7 @@
 import {reasonOf} from '../errors.ts';
 import type {GuardianClient, GuardianListener as ChannelListener} from '../guardian/client.ts';
 import type {OutputLine} from '../guardian/output-lines.ts';
-import type {GuardianRecord} from '../guardian/record.ts';
+import type {GuardianRecord, KillResult} from '../guardian/record.ts';
 import {connectGuardian, forgetGuardian, spawnGuardian} from '../guardian/spawn.ts';
 import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
 import type {Adopted} from '../protocol/agent-state.ts';
@@ -92,8 +92,8 @@ class Guardian implements ChangeableGuardian {
     for (;;) {
       const result = await this.#client?.kill();
       if (!result) return {proven: true, because: 'there was no guardian'};
-      const onlyPassiveTells = this.#setup.service.kind === 'ensure';
-      if (result.proven || onlyPassiveTells) return {proven: result.proven, because: result.because};
+      const onlyPassiveTells = ['ensure', 'systemd'].includes(this.#setup.service.kind);
+      if (isSettled(result, onlyPassiveTells)) return {proven: result.proven, because: result.because};
       this.#tellSurvivors(result);
       await sleep(RETRY_MS);
     }
@@ -128,7 +128,7 @@ class Guardian implements ChangeableGuardian {
       }
       if (answer.kind === 'rejected') {
         log.info('waiting for the earlier guardian to finish', {because: answer.because, pid: record.guardian.pid});
-      } else if (answer.left.proven || record.service === 'ensure') {
+      } else if (isSettled(answer.left, record.service === 'ensure')) {
         await forgetGuardian(record);
         // For `ensure`, the passive form of the next guardian decides when this node may be elected.
         lost(answer.left.proven);
@@ -137,7 +137,7 @@ class Guardian implements ChangeableGuardian {
       } else {
         isBlocked = true;
         this.#tellSurvivors(answer.left);
-        blocked(`processes of an earlier service are left: ${answer.left.because}`);
+        blocked(`something of an earlier service is left: ${answer.left.because}`);
       }
       await sleep(RETRY_MS);
     }
@@ -191,12 +191,16 @@ class Guardian implements ChangeableGuardian {
   }
 
   #tellSurvivors(found: {readonly because: string; readonly survivors: readonly number[]}): void {
-    this.#options.log.error('processes of the service are left: nothing is started before they are gone', {
+    this.#options.log.error('something of the service is left: nothing is started before it is gone', {
       because: found.because,
       pids: found.survivors.join(' '),
     });
   }
 }
+
+/** Whether no more killing is needed; a floating address that is still up would be as bad as a process. */
+const isSettled = (left: KillResult, onlyPassiveTells: boolean): boolean =>
+  left.addressLeft !== true && (left.proven || onlyPassiveTells);
 
 interface Attendance {
   readonly channel: ChannelListener;

@@ -9,6 +9,7 @@ export function outdatedParts(told: GuardianSetup, wanted: Omit<GuardianSetup, '
     ['safetyMargin', told.config.timing.safetyMarginMs, wanted.config.timing.safetyMarginMs],
     ['agentLossGrace', told.config.agentLossGraceMs, wanted.config.agentLossGraceMs],
     ['service', told.service, wanted.service],
+    ['floating addresses and watchdog', told.around, wanted.around],
     ['working directory', told.cwd, wanted.cwd],
     ['lock directory', told.lockDirectory, wanted.lockDirectory],
   ];

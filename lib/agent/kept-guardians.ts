@@ -1,4 +1,5 @@
 // The guardians of this node's instances that are not known to be over, as guardian.json keeps them: newest first, each with its instances.
+import {isAddresses} from '../guardian/around.ts';
 import type {GuardianRecord} from '../guardian/record.ts';
 import {isInstanceId, type InstanceId} from '../protocol/words.ts';
 
@@ -50,6 +51,7 @@ const SERVICES: readonly unknown[] = ['none', 'ensure', 'namespace', 'group'];
 
 function isRecord(r: Record<string, unknown>): r is GuardianRecord & Record<string, unknown> {
   const texts = [r['socketPath'], r['token'], r['marker'], r['pidNamespace'], r['machineId']];
+  if (r['addresses'] !== undefined && !isAddresses(r['addresses'])) return false;
   if (r['version'] !== 1 || !texts.every((each) => typeof each === 'string') || !SERVICES.includes(r['service'])) return false;
   return isProcess(r['guardian']) && isProcess(r['agent']) && (r['holder'] === undefined || isProcess(r['holder']));
 }

@@ -1,5 +1,6 @@
 // The first line that a node prints: who it is, which store, and what these timings promise, as sums whose terms are named.
 import type {Config} from '../config/config.ts';
+import {describeAddress} from '../guardian/address.ts';
 import type {Containment} from '../guardian/containment.ts';
 import type {Timing} from '../protocol/timing.ts';
 import type {MountKind} from './mount.ts';
@@ -20,6 +21,7 @@ export function promiseLine(
     parts.push(takeoverTerms(config.timing, start));
   }
   parts.push(`service: ${serviceText(config, containment)}`);
+  parts.push(...aroundText(config));
   const unsafe = unsafeHere(config, containment, mount);
   if (unsafe.length > 0) parts.push(`not safe here: ${unsafe.join('; ')}`);
   return parts.join(' | ');
@@ -36,6 +38,8 @@ function serviceText(config: Config, containment: Containment | undefined): stri
       return 'none, this node only elects';
     case 'ensure':
       return 'started, checked and stopped by commands; the success of the passive one is the proof that it does not run';
+    case 'systemd':
+      return `the unit ${config.service.unit}, started and stopped by systemd on the guardian's word, stopped by systemd when the guardian dies`;
     case 'exec':
       return containment
         ? `contained in a ${containment.kind === 'namespace' ? 'PID namespace' : 'process group'} (${containment.because})`
@@ -43,6 +47,22 @@ function serviceText(config: Config, containment: Containment | undefined): stri
     default:
       return config.service satisfies never;
   }
+}
+
+/** With what it does not cover. */
+function aroundText({vip, watchdog}: Config): string[] {
+  const text: string[] = [];
+  if (vip.length > 0)
+    text.push(
+      `floating address ${vip.map(describeAddress).join(', ')}: up before the service, down before the lease is released, also after ` +
+        'kill -9 of agent and guardian; if the process that holds it is killed with them, it stays up until the next launch here',
+    );
+  if (watchdog.mode !== 'off')
+    text.push(
+      `watchdog ${watchdog.device} (${watchdog.mode}): resets this host before another node may take over, if the service cannot be ` +
+        'stopped or the guardian does not run; kill -9 of the guardian resets it too, unless the service is started again before it fires',
+    );
+  return text;
 }
 
 function unsafeHere(config: Config, containment: Containment | undefined, mount: MountKind | undefined): string[] {

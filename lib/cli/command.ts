@@ -21,8 +21,18 @@ export interface Command {
   readonly describe: string;
   readonly example: readonly [command: string, explanation: string];
   readonly options: Readonly<Record<string, CommandLineOption>>;
-  readonly positionals?: readonly {readonly name: string; readonly describe: string; readonly required: boolean}[];
+  readonly positionals?: readonly {
+    readonly name: string;
+    readonly describe: string;
+    readonly required: boolean;
+    readonly choices?: readonly string[];
+  }[];
   run(call: Call): Promise<void>;
+}
+
+/** A command line that cannot be parsed. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
 }
 
 /** Which cluster, and which of its nodes is the local one. */

@@ -23,7 +23,7 @@ export const commands: readonly Command[] = [
     example: ['$0 doctor --persistenceDir /mnt/ha', 'before the first launch, and after every change of a mount'],
     options: {
       ...nodeOptions,
-      ...commandLineOptions(['containment']),
+      ...commandLineOptions(['containment', 'vip', 'watchdog', 'watchdogDevice', 'watchdogTimeout']),
       rounds: {
         type: 'string',
         describe: 'how often what may go wrong is tried [N]',

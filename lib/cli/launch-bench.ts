@@ -6,11 +6,14 @@ import type {Config} from '../config/config.ts';
 import type {Containment} from '../guardian/containment.ts';
 import type {RootLog} from '../log/log.ts';
 import type {InstanceId} from '../protocol/words.ts';
+import type {Notifier} from '../service/notify.ts';
 
 /** What every part of a node is given. */
 export interface Workbench {
   readonly config: Config;
   readonly log: RootLog;
+  /** What systemd is told, where it has started this agent. */
+  readonly notifier: Notifier;
   readonly clock: Clock;
   readonly prelude: Prelude;
   readonly state: LocalState;

@@ -18,6 +18,7 @@ import type {Store} from '../store/contract.ts';
 import {createReadiness} from '../service/checks.ts';
 import {createFitnessWatch} from '../service/fitness.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
+import {attendWatchdog, removeLeftAddresses} from './launch-around.ts';
 import type {Workbench} from './launch-bench.ts';
 import {settleEarlier, type EarlierInstances} from './launch-earlier.ts';
 import {checksOf, guardianSetup, settingsOf, specOf} from './launch-service.ts';
@@ -35,6 +36,7 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   const knownBefore = await state.knownStore();
   const earlier = await settleEarlier(bench, (because) => board.waiting(because));
   if (!earlier) return undefined;
+  if (!(await removeLeftAddresses(bench, earlier.living?.addresses ?? [], (because) => board.waiting(because)))) return undefined;
   const store = await openOurStore(
     {
       persistenceDir,
@@ -56,6 +58,7 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   const health = createFitnessWatch(checksOf(config).node);
   const {agent, guardian} = buildAgent(bench, store, {known, earlier, readiness, health});
   board.connect(agent.port);
+  attendWatchdog(bench, agent.fitness);
   agent.start();
   prove(agent, earlier);
   return {
@@ -131,8 +134,8 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness, 
   const guardian: GuardianPort = {...port, checkPassive: () => provePassive(port, agent, earlier)};
   const channel = createHintChannel({onHint: () => agent.port.hint(), signal: bench.leaving.signal});
   const settings = settingsOf(config);
-  const hasService = config.service.kind !== 'none';
-  const passiveIntervalMs = config.service.kind === 'ensure' ? config.service.monitorIntervalMs : undefined;
+  const hasService = config.runs;
+  const passiveIntervalMs = 'monitorIntervalMs' in config.service ? config.service.monitorIntervalMs : undefined;
   const agent: Agent = createAgent(
     {nodeId: config.nodeId, instanceId: instance, timing: config.timing, hasService},
     {

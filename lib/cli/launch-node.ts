@@ -22,8 +22,12 @@ import {isAlive, signal} from '../guardian/proc.ts';
 import {createLogger, type RootLog} from '../log/log.ts';
 import {instanceId} from '../protocol/words.ts';
 import {createReadiness} from '../service/checks.ts';
+import {createNotifier, takeNotifySocket} from '../service/notify.ts';
+import {checkUnit} from '../service/unit-check.ts';
 import {attend} from './launch-attendants.ts';
+import {attendSystemd} from './launch-notify.ts';
 import {attendFence} from './launch-fence.ts';
+import {refuseUnusable, removeLeftAddresses} from './launch-around.ts';
 import type {Workbench} from './launch-bench.ts';
 import {joinCluster, type ClusterNode} from './launch-cluster.ts';
 import {serveHttp} from './launch-http.ts';
@@ -37,9 +41,11 @@ export async function launchNode(config: Config, load: () => Promise<Config>): P
   const {level, format, file, maxSizeBytes, maxFiles} = config.log;
   const log = await createLogger({level, format, file, maxSizeBytes, maxFiles});
   const closers: Workbench['closers'] = [];
+  // Before anything is started that would inherit it.
+  const notifier = createNotifier(takeNotifySocket(process.env, process.pid), log);
   let code: number;
   try {
-    const ending = await runNode(config, load, log, closers);
+    const ending = await runNode(config, load, {log, notifier, closers});
     log.info(`ended: ${ending.because}`, {code: ending.code});
     code = ending.code;
   } catch (error) {
@@ -54,9 +60,11 @@ export async function launchNode(config: Config, load: () => Promise<Config>): P
 async function runNode(
   config: Config,
   load: () => Promise<Config>,
-  log: RootLog,
-  closers: Workbench['closers'],
+  {log, notifier, closers}: Pick<Workbench, 'log' | 'notifier' | 'closers'>,
 ): Promise<Ending> {
+  if (config.service.kind === 'systemd')
+    for (const warning of await checkUnit(config.service.unit, process.getuid?.() ?? 0)) log.warn(warning);
+  await refuseUnusable(config);
   if (config.replace) await replaceLive(config, log);
   const lastAgent = async (): ReturnType<LocalState['agent']> => (await openLocalState(config.stateDir)).agent();
   const pidFile = await claimPidFile(config.pidFile, {lastAgent, log: (text, fields) => log.warn(text, fields)});
@@ -67,18 +75,29 @@ async function runNode(
   const clock: Clock = {now: bootNow, wallMs: () => Date.now()};
   const prelude: Prelude = {version: VERSION, instanceId: instance, startedAtWallMs: clock.wallMs(), uri: null};
   const held = await hold(config);
-  const bench: Workbench = {config, log, clock, prelude, state, instance, ...held, leaving: new AbortController(), closers};
+  const bench: Workbench = {
+    config,
+    log,
+    notifier,
+    clock,
+    prelude,
+    state,
+    instance,
+    ...held,
+    leaving: new AbortController(),
+    closers,
+  };
   for (const warning of config.warnings) log.warn(warning);
   return config.highAvailability === 'disabled' ? runAlone(bench) : runInCluster(bench, load);
 }
 
-/** Without being asked, commands of `ensure` are at least made to die with the guardian. */
+/** Without being asked, commands of `ensure` and `systemd` are at least made to die with the guardian. */
 async function hold(config: Config): Promise<Pick<Workbench, 'containment' | 'launcher'>> {
   if (config.service.kind === 'exec') {
     const containment = await probeContainment(config.containment);
     return {containment, launcher: []};
   }
-  const launcher = config.service.kind === 'ensure' ? (await probeContainment('group')).launcher : [];
+  const launcher = config.service.kind === 'none' ? [] : (await probeContainment('group')).launcher;
   return {containment: undefined, launcher};
 }
 
@@ -110,6 +129,7 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
     await http.reload();
   });
   await announce(bench, http.url);
+  attendSystemd(bench, board.port);
   const node = await joinCluster(bench, board);
   if (!node) return {code: 0, because: String(leaving.signal.reason)};
   joined.node = node;
@@ -147,7 +167,9 @@ async function runAlone(bench: Workbench): Promise<Ending> {
     () => http.reload(),
   );
   await announce(bench, http.url);
-  await node.start();
+  attendSystemd(bench, node.port);
+  const started = removeLeftAddresses(bench, [], () => undefined).then(() => node.start());
+  await Promise.race([started, node.ended]);
   return node.ended;
 }
 

@@ -2,10 +2,12 @@
 import type {Prelude} from '../agent/prelude.ts';
 import type {Config} from '../config/config.ts';
 import type {Containment} from '../guardian/containment.ts';
+import {dropInOf, environmentFileOf} from '../guardian/unit-gate.ts';
 import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
 import type {Settings} from '../protocol/agent-state.ts';
+import {aroundOf} from './launch-around.ts';
 
-/** @param containment needed for `exec`; `launcher` for the commands of `ensure`. */
+/** @param containment needed for `exec`; `launcher` for the commands of `ensure` and `systemd`. */
 export function guardianSetup(
   config: Config,
   prelude: Prelude,
@@ -24,6 +26,7 @@ export function guardianSetup(
     cwd: process.cwd(),
     environment,
     lockDirectory,
+    around: aroundOf(config),
   };
 }
 
@@ -38,7 +41,14 @@ export function specOf(config: Config, {containment, launcher}: Parameters<typeo
       return {kind: 'exec', command: service.command, containment};
     case 'ensure': {
       const {active, passive, monitorIntervalMs, commandTimeoutMs: timeoutMs, attempts, backoffMs} = service;
-      return {kind: 'ensure', active, passive, launcher, monitorIntervalMs, timeoutMs, attempts, backoffMs};
+      // As long as a service of any other kind has to be ready before its failures are forgiven.
+      const steadyMs = config.timing.leaseTimeoutMs;
+      return {kind: 'ensure', active, passive, launcher, monitorIntervalMs, timeoutMs, attempts, backoffMs, steadyMs};
+    }
+    case 'systemd': {
+      const {unit, monitorIntervalMs} = service;
+      const environmentFile = environmentFileOf(config.app, unit);
+      return {kind: 'systemd', unit, environmentFile, dropIn: dropInOf(unit), launcher, monitorIntervalMs};
     }
     default:
       return service satisfies never;

@@ -5,8 +5,9 @@
 process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
 void Promise.all([import('./crash.ts'), import('node:v8')]).then(async ([{endOnCrash}, v8]) => {
-  // An agent does little, for weeks: what optimised code would save is less than optimising costs.
-  v8.setFlagsFromString('--no-opt');
+  // An agent does little, for weeks: what optimised code would save is less than optimising costs, and a small heap is swept sooner
+  // by one thread than the others are awake.
+  for (const flag of ['--no-opt', '--no-parallel-scavenge']) v8.setFlagsFromString(flag);
   endOnCrash();
   const {main} = await import('./program.ts');
   await main(process.argv.slice(2));

@@ -1,15 +1,10 @@
 // The command line: which commands there are, and how a failure becomes a message and an exit status.
 import yargs from 'yargs';
 import {describeError, exitStatus, isHaError} from '../errors.ts';
-import type {Command} from './command.ts';
+import {UsageError, type Command} from './command.ts';
 
 /** 0 fine · 1 the command line cannot be parsed · 2 failed while running · 3 refused. */
 const CANNOT_PARSE = 1;
-
-/** A command line that cannot be parsed; the usage has been printed. */
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 /** Never rejects: sets the exit status of the process. @param args what followed the program's name. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -42,9 +37,9 @@ async function parse(args: readonly string[]): Promise<void> {
     .fail((message, error, usage) => {
       // yargs passes an error of a handler through here too, and a usage fault without one.
       const thrown: unknown = error;
-      if (thrown instanceof Error && thrown.name !== 'YError') throw thrown;
+      if (thrown instanceof Error && thrown.name !== 'YError' && !(thrown instanceof UsageError)) throw thrown;
       usage.showHelp('error');
-      process.stderr.write(`\nha-agent: ${message || String(thrown)}\n`);
+      process.stderr.write(`\nha-agent: ${message || (thrown instanceof Error ? thrown.message : String(thrown))}\n`);
       throw new UsageError(message);
     });
   for (const command of await commands()) {
@@ -54,7 +49,8 @@ async function parse(args: readonly string[]): Promise<void> {
       (builder) => {
         builder.options(command.options).example(command.example[0], command.example[1]);
         for (const each of command.positionals ?? []) {
-          builder.positional(each.name, {describe: each.describe, type: 'string', demandOption: each.required});
+          const {name, describe, choices, required: demandOption} = each;
+          builder.positional(name, {describe, type: 'string', demandOption, ...(choices && {choices})});
         }
       },
       (argv) => command.run({argv, service}),
@@ -79,6 +75,7 @@ async function commands(): Promise<readonly Command[]> {
     import('./accept.ts'),
     import('./proxy.ts'),
     import('./doctor.ts'),
+    import('./service.ts'),
   ]);
   return modules.flatMap((module) => module.commands);
 }

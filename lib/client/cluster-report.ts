@@ -1,4 +1,6 @@
 // What one node says of itself and of the others, asked over HTTP and taken apart: what comes over the network is data.
+import http from 'node:http';
+import https from 'node:https';
 import {isNodeId} from '../protocol/words.ts';
 import {Fields, parseJson} from '../store/fields.ts';
 import {limitTime} from './time-limit.ts';
@@ -10,6 +12,7 @@ export interface ReportedNode {
   readonly state: string;
   /** The epoch that this node knew when it last wrote its heartbeat. */
   readonly epoch: number;
+  readonly eligible: boolean;
   /** The agent's URL. */
   readonly uri: string | undefined;
   readonly serviceUri: string | undefined;
@@ -32,6 +35,8 @@ export interface ClusterReport {
 export interface Asking {
   /** The header that says who asks; undefined: nobody in particular. */
   readonly authorization: string | undefined;
+  /** Authorities of the node's certificate, PEM; undefined: those of the system. */
+  readonly ca?: Buffer | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -46,39 +51,56 @@ const NODES_MAX = 256;
  * Whoever has a password asks for the states; for everybody else the events begin with the same report, and need none.
  * @throws Error if the node does not answer in time, or with anything else.
  */
-export async function askNode(url: string, {authorization, timeoutMs, signal}: Asking): Promise<ClusterReport> {
-  const path = authorization === undefined ? 'v1/events' : 'v1/server/ha/states';
-  const headers = authorization === undefined ? {Accept: 'text/event-stream'} : {Authorization: authorization};
-  const enough = authorization === undefined ? /\r?\n\r?\n/ : undefined;
-  const limit = limitTime(timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`), signal);
+export async function askNode(url: string, asking: Asking): Promise<ClusterReport> {
+  const {authorization, timeoutMs} = asking;
+  const limit = limitTime(timeoutMs, () => new Error(`no answer within ${timeoutMs} ms`), asking.signal);
+  const {signal} = limit;
   try {
-    // A password goes to the node that was named, never to where it points.
-    const response = await fetch(new URL(path, url), {headers, redirect: 'error', signal: limit.signal});
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new Error(`it answered ${response.status}`);
+    if (authorization !== undefined) {
+      const text = await read(new URL('v1/server/ha/states', url), {Authorization: authorization}, undefined, {
+        ...asking,
+        signal,
+      });
+      return parseReport(parseJson(text)?.value);
     }
-    const text = await readUntil(response.body, enough);
-    const json = enough === undefined ? text : (/^data: ?(.*)$/m.exec(text)?.[1] ?? '');
-    return parseReport(parseJson(json)?.value);
+    const event = await read(new URL('v1/events', url), {Accept: 'text/event-stream'}, /\r?\n\r?\n/, {...asking, signal});
+    return parseReport(parseJson(/^data: ?(.*)$/m.exec(event)?.[1] ?? '')?.value);
   } finally {
     limit.release();
   }
 }
 
-/** All of it, or what stands before `enough`; the rest is not waited for. */
-async function readUntil(body: ReadableStream<Uint8Array> | null, enough: RegExp | undefined): Promise<string> {
-  if (body === null) return '';
-  const decoder = new TextDecoder();
-  let text = '';
-  // Leaving the loop cancels the stream, which closes the connection.
-  for await (const chunk of body) {
-    text += decoder.decode(chunk, {stream: true});
-    const end = enough === undefined ? -1 : text.search(enough);
-    if (end !== -1) return text.slice(0, end);
-    if (text.length > REPORT_LENGTH_MAX) throw new Error('it does not stop talking');
-  }
-  return text;
+/** All of the answer, or what stands before `enough`: the rest is not waited for. A redirect is none: a password goes to the node that was named. */
+function read(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  enough: RegExp | undefined,
+  {ca, signal}: Pick<Asking, 'ca' | 'signal'>,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = {agent: false, headers, signal} as const;
+    const request = url.protocol === 'https:' ? https.get(url, ca ? {...options, ca} : options) : http.get(url, options);
+    const end = (settle: () => void): void => {
+      settle();
+      request.destroy();
+    };
+    const fail = (error: Error): void =>
+      end(() => reject(signal.aborted && signal.reason instanceof Error ? signal.reason : error));
+    request.on('error', fail);
+    request.on('response', (response) => {
+      if (response.statusCode !== 200) return fail(new Error(`it answered ${response.statusCode}`));
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        const stop = enough === undefined ? -1 : text.search(enough);
+        if (stop !== -1) end(() => resolve(text.slice(0, stop)));
+        else if (text.length > REPORT_LENGTH_MAX) fail(new Error('it does not stop talking'));
+      });
+      response.on('error', fail);
+      response.on('end', () => (enough === undefined ? end(() => resolve(text)) : fail(new Error('it hung up'))));
+    });
+  });
 }
 
 /** @throws Malformed */
@@ -107,9 +129,13 @@ function parseNode(fields: Fields): ReportedNode {
     nodeId: fields.branded('nodeId', isNodeId),
     state: fields.sentence('status', WORD_MAX),
     epoch: fields.whole('epoch'),
+    eligible: fields.boolean('eligible'),
     uri: uri !== undefined && isHttpUrl(uri) ? uri : undefined,
     serviceUri: optional('serviceUri'),
   };
 }
 
 export const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+
+/** What the node that answered says of itself. */
+export const ownNodeOf = ({nodes, ownId}: ClusterReport): ReportedNode | undefined => nodes.find(({nodeId}) => nodeId === ownId);

@@ -95,7 +95,8 @@ const isSame = (a: Master, b: Master): boolean => a.epoch === b.epoch && a.uri =
 function targetOf(master: Master, path: string, to: 'service' | 'agent'): URL {
   const base = to === 'agent' ? master.uri : master.serviceUri;
   if (base === undefined || !/^https?:/.test(base) || !URL.canParse(base)) {
-    const message = `${master.nodeId} is master and ${base === undefined ? 'does not say where its' : `${base} is no HTTP address of its`} ${to}`;
+    const lack = base === undefined ? `does not say where its ${to} answers` : `${base} is no HTTP address of its ${to}`;
+    const message = `${master.nodeId} is master, and ${lack}`;
     const hint = `give ${to === 'agent' ? '--uri' : '--serviceUri'} to its launch, or take another way there than fetch`;
     throw new HaError('client.noService', {nodeId: master.nodeId, uri: base}, {message, hint});
   }

@@ -1,5 +1,5 @@
 // Who is master, by what the nodes said last: one or nobody, and never one of an epoch that is over.
-import type {ClusterReport, ReportedNode} from './cluster-report.ts';
+import {ownNodeOf, type ClusterReport, type ReportedNode} from './cluster-report.ts';
 
 export interface Master {
   readonly nodeId: string;
@@ -32,7 +32,7 @@ export function judge(answers: readonly Answer[], epoch: number, now: number): V
   const newest = Math.max(epoch, ...answers.map(({report}) => report.epoch));
   const current = answers.filter(({report}) => report.epoch === newest).sort((a, b) => b.askedAt - a.askedAt);
   const holder = current.find(holdsAt(now));
-  if (holder) return {epoch: newest, master: masterOf(ownNode(holder.report), newest)};
+  if (holder) return {epoch: newest, master: masterOf(ownNodeOf(holder.report), newest)};
   const answering = new Set(answers.map(({report}) => report.ownId));
   const heard = current.map(({report}) => othersWord(report, newest)).find((node) => node && !answering.has(node.nodeId));
   return {epoch: newest, master: masterOf(heard, newest)};
@@ -42,9 +42,7 @@ export function judge(answers: readonly Answer[], epoch: number, now: number): V
 const holdsAt =
   (now: number) =>
   ({report, askedAt}: Answer): boolean =>
-    ownNode(report)?.state === 'MASTER' && (report.leaseLeftMs === undefined || askedAt + report.leaseLeftMs > now);
-
-const ownNode = ({nodes, ownId}: ClusterReport): ReportedNode | undefined => nodes.find(({nodeId}) => nodeId === ownId);
+    ownNodeOf(report)?.state === 'MASTER' && (report.leaseLeftMs === undefined || askedAt + report.leaseLeftMs > now);
 
 /** A heartbeat that is older than the lease tells of the reign before. */
 const othersWord = ({nodes, masterId, ownId}: ClusterReport, epoch: number): ReportedNode | undefined =>

@@ -6,6 +6,7 @@ import type {ConfigProblem} from '../errors.ts';
 import type {Mode} from '../protocol/heartbeat.ts';
 import {timingFaults, type Timing} from '../protocol/timing.ts';
 import {isNodeId, nodeId as toNodeId, type NodeId} from '../protocol/words.ts';
+import type {FloatingAddress} from '../guardian/address.ts';
 import type {HealthCheck} from './health-checks.ts';
 import {formatDuration} from './units.ts';
 import type {FenceWaits} from '../protocol/fence.ts';
@@ -43,6 +44,8 @@ export interface Config {
     readonly insecure: boolean;
   };
   readonly service: ServiceConfig;
+  /** Whether the guardian has something to do while the lease is held: a service, or only what surrounds one. */
+  readonly runs: boolean;
   /** Where the service answers while this node is master, as others reach it. */
   readonly serviceUri: string | undefined;
   readonly health: readonly HealthCheck[];
@@ -59,6 +62,14 @@ export interface Config {
     readonly backoffMs: number;
   };
   readonly fence: FenceSettings & FenceWaits;
+  /** Up where the service is. */
+  readonly vip: readonly FloatingAddress[];
+  readonly watchdog: {
+    readonly mode: 'off' | 'automatic' | 'required';
+    readonly device: string;
+    /** Undefined: the kernel tells. */
+    readonly timeoutMs: number | undefined;
+  };
   readonly log: {
     readonly level: LogLevel;
     readonly file: string | undefined;
@@ -125,9 +136,12 @@ export function shapeConfig(
     containment: values.containment,
     http: httpOf(values),
     service,
+    runs: runsSomething(values, service),
     serviceUri: values['service.uri'],
     health: values.health,
     ...attendantsOf(values),
+    vip: values.vip,
+    watchdog: {mode: values.watchdog, device: values.watchdogDevice, timeoutMs: values.watchdogTimeout},
     log: {
       level: values.logLevel,
       file: values.logFile,
@@ -238,11 +252,14 @@ function defaultStateDir(values: Values, nodeId: NodeId, around: Around, problem
   return join('/', name);
 }
 
+const runsSomething = (values: Values, service: ServiceConfig): boolean =>
+  service.kind !== 'none' || values.vip.length > 0 || values.watchdog !== 'off';
+
 function warningsOf(values: Values, service: ServiceConfig): readonly string[] {
   const warnings: string[] = [];
   if (values.persistenceLocation !== undefined)
     warnings.push('persistenceLocation has no effect: the store is always the directory that persistenceDir names');
-  if (service.kind === 'none' && values.health.some(({on}) => on === 'active'))
+  if (!runsSomething(values, service) && values.health.some(({on}) => on === 'active'))
     warnings.push('health checks of the service (on: active) are not run, because there is no service: say on: always');
   return warnings;
 }

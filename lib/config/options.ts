@@ -5,13 +5,16 @@ import type {Mode} from '../protocol/heartbeat.ts';
 import {LEASE_TIMEOUT_MAX_MS, LEASE_TIMEOUT_MIN_MS} from '../protocol/lock-name.ts';
 import {DEFAULT_TIMING} from '../protocol/timing.ts';
 import {isNodeId, type NodeId} from '../protocol/words.ts';
+import {aroundOptions, type AroundValues} from './around-options.ts';
 import {choice, command, duration, flag, path, size, text, whole, type Kind} from './kinds.ts';
+import {option, type Option} from './option.ts';
 import type {HealthCheck} from './health-checks.ts';
 import {restartCommands, type RestartCommands} from './restart-peer.ts';
 import {isServiceUri} from './service-uri.ts';
+import {isServiceUnit} from './unit-name.ts';
 
 /** Every key with its value as given, or its plain default; undefined where nothing was given and the default depends on other things. */
-export interface Values {
+export interface Values extends AroundValues {
   readonly highAvailability: Mode;
   readonly passive: boolean;
   readonly persist: 'auto' | 'disabled';
@@ -55,10 +58,11 @@ export interface Values {
   readonly logFormat: 'text' | 'json';
   readonly logMaxSize: number;
   readonly logMaxFiles: number;
-  readonly 'service.kind': 'exec' | 'ensure' | 'none' | undefined;
+  readonly 'service.kind': 'exec' | 'ensure' | 'systemd' | 'none' | undefined;
   readonly 'service.command': readonly string[] | undefined;
   readonly 'service.active': readonly string[] | undefined;
   readonly 'service.passive': readonly string[] | undefined;
+  readonly 'service.unit': string | undefined;
   readonly 'service.monitorInterval': number;
   readonly 'service.attempts': number;
   readonly 'service.backoff': number;
@@ -69,36 +73,13 @@ export interface Values {
   readonly health: readonly HealthCheck[];
 }
 
+export type {Option};
 export type Key = keyof Values;
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
-
-export interface Option<T> {
-  readonly kind: Kind<Exclude<T, undefined>>;
-  readonly initial: T;
-  /** The default as people should read it; undefined: `initial` says it, or there is none. */
-  readonly initialText?: string;
-  readonly description: string;
-  /** The name on the command line, where it is not the key itself; a key with a dot has none otherwise. */
-  readonly flagName?: string;
-  /** Only a config file has room for it. */
-  readonly fileOnly?: true;
-  /** Other names on the command line; those longer than a letter also in the file and the environment. */
-  readonly aliases: readonly string[];
-  /** Whether a change takes effect while the agent runs, or only at its next start. */
-  readonly change: 'live' | 'restart';
-  /** A line for the sample file, where the default says too little. */
-  readonly sample?: string;
-}
 
 export const DEFAULT_PORT = 8_081;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-
-type Rest<T> = Partial<Pick<Option<T>, 'initialText' | 'flagName' | 'fileOnly' | 'aliases' | 'change' | 'sample'>>;
-
-function option<T>(kind: Kind<Exclude<T, undefined>>, initial: T, description: string, rest: Rest<T> = {}): Option<T> {
-  return {kind, initial, description, aliases: [], change: 'restart', ...rest};
-}
 
 const isAppName = (name: string): name is string => /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name);
 const isAddress = (host: string): host is string =>
@@ -256,9 +237,9 @@ function hook(description: string, name: string): Option<readonly string[] | und
 
 const serviceOptions = {
   'service.kind': option<Values['service.kind']>(
-    choice('exec', 'ensure', 'none'),
+    choice('exec', 'ensure', 'systemd', 'none'),
     undefined,
-    'exec runs command; ensure runs active and passive; none only elects',
+    'exec runs command; ensure runs active and passive; systemd has unit started and stopped; none only elects',
     {initialText: 'what the commands given make of it', sample: 'exec'},
   ),
   'service.command': option<Values['service.command']>(
@@ -278,7 +259,17 @@ const serviceOptions = {
     'ensure: makes sure that the service does not run here',
     {flagName: 'ensurePassive', change: 'live', sample: '[/usr/local/bin/ensure-passive]'},
   ),
-  'service.monitorInterval': option(some, 10_000, 'ensure: how often active or passive is run again'),
+  'service.unit': option<string | undefined>(
+    text('UNIT', isServiceUnit, 'the name of a service unit of systemd, such as shop.service or shop@1'),
+    undefined,
+    'systemd: the unit that is the service; it must not be enabled, nor be started by anybody else',
+    {flagName: 'systemdUnit', sample: 'shop.service'},
+  ),
+  'service.monitorInterval': option(
+    some,
+    10_000,
+    'ensure, systemd: how often active or passive is run, or the unit looked at, again',
+  ),
   'service.attempts': option(whole(1, 1_000), 3, 'how often a start is tried before the lease is given away', {change: 'live'}),
   'service.backoff': option(duration(0, DAY), 1_000, 'wait between two attempts', {change: 'live'}),
   'service.commandTimeout': option(some, 30_000, 'ensure: after this long a command is killed and has failed', {change: 'live'}),
@@ -305,6 +296,7 @@ const healthKind: Kind<readonly HealthCheck[]> = {
 export const OPTIONS: {readonly [K in Key]: Option<Values[K]>} = {
   ...launchOptions,
   ...hookOptions,
+  ...aroundOptions,
   ...serviceOptions,
   health: option<readonly HealthCheck[]>(healthKind, [], HEALTH, {
     change: 'live',

@@ -1,5 +1,6 @@
 // What is supervised: the kind of service, derived from the commands that were given where it is not said.
 import type {Key, Values} from './options.ts';
+import {unitName} from './unit-name.ts';
 
 /** Notes that the value of a key does not fit the others; `expected` is what would. */
 export type Refuse = (key: Key, expected: string, found?: string) => void;
@@ -23,6 +24,8 @@ export type ServiceConfig = Tries &
         readonly monitorIntervalMs: number;
         readonly commandTimeoutMs: number;
       }
+    /** `unit` with its suffix. */
+    | {readonly kind: 'systemd'; readonly unit: string; readonly monitorIntervalMs: number}
     | {readonly kind: 'none'}
   );
 
@@ -34,7 +37,7 @@ export function readService(values: Values, rank: (key: Key) => number, refuse: 
     startTimeoutMs: values['service.startTimeout'],
     coolDownMs: values['service.coolDown'],
   };
-  const {'service.command': command, 'service.active': active, 'service.passive': passive} = values;
+  const {'service.command': command, 'service.active': active, 'service.passive': passive, 'service.unit': unit} = values;
   switch (kindOf(values, rank, refuse)) {
     case 'exec':
       if (command === undefined) refuse('service.command', 'the command of the service, because service.kind is exec');
@@ -46,33 +49,41 @@ export function readService(values: Values, rank: (key: Key) => number, refuse: 
       const times = {monitorIntervalMs: values['service.monitorInterval'], commandTimeoutMs: values['service.commandTimeout']};
       return {...tries, ...times, kind: 'ensure', active: active ?? [], passive: passive ?? []};
     }
+    case 'systemd':
+      if (unit === undefined) refuse('service.unit', 'the unit of the service, because service.kind is systemd');
+      return {...tries, kind: 'systemd', unit: unitName(unit ?? ''), monitorIntervalMs: values['service.monitorInterval']};
     case 'none':
       return {...tries, kind: 'none'};
   }
 }
 
-function kindOf(values: Values, rank: (key: Key) => number, refuse: Refuse): 'exec' | 'ensure' | 'none' {
-  const execRank = values['service.command'] === undefined ? 0 : rank('service.command');
-  const ensureRank = Math.max(
-    values['service.active'] === undefined ? 0 : rank('service.active'),
-    values['service.passive'] === undefined ? 0 : rank('service.passive'),
-  );
+type Form = Exclude<ServiceConfig['kind'], 'none'>;
+
+/** Which keys say what is to be run, by kind. */
+const FORMS: readonly {readonly kind: Form; readonly keys: readonly Key[]; readonly what: string}[] = [
+  {kind: 'exec', keys: ['service.command'], what: 'command'},
+  {kind: 'ensure', keys: ['service.active', 'service.passive'], what: 'command'},
+  {kind: 'systemd', keys: ['service.unit'], what: 'unit'},
+];
+
+function kindOf(values: Values, rank: (key: Key) => number, refuse: Refuse): ServiceConfig['kind'] {
+  const given = FORMS.map((form) => {
+    const keys = form.keys.filter((key) => values[key] !== undefined);
+    return {...form, keys, rank: Math.max(0, ...keys.map(rank))};
+  });
+  const highest = Math.max(...given.map((form) => form.rank));
   const said = values['service.kind'];
-  const commandRank = Math.max(execRank, ensureRank);
-  if (said !== undefined && rank('service.kind') >= commandRank) {
-    const unused = said === 'none' ? commandRank : said === 'exec' ? ensureRank : execRank;
-    const key: Key =
-      execRank === unused && said !== 'exec'
-        ? 'service.command'
-        : values['service.active'] === undefined
-          ? 'service.passive'
-          : 'service.active';
-    if (unused > 0 && unused === rank('service.kind')) refuse(key, `no such command, because service.kind is ${said}`);
+  if (said !== undefined && rank('service.kind') >= highest) {
+    for (const {kind, keys, what, rank: own} of given) {
+      const [key] = keys;
+      if (kind !== said && key !== undefined && own > 0 && own === rank('service.kind'))
+        refuse(key, `no such ${what}, because service.kind is ${said}`);
+    }
     return said;
   }
-  if (execRank > 0 && execRank === ensureRank) {
-    refuse('service.command', 'either a command (exec) or ensureActive and ensurePassive (ensure), not both');
-  }
-  if (commandRank === 0) return 'none';
-  return execRank >= ensureRank ? 'exec' : 'ensure';
+  if (highest === 0) return 'none';
+  const [first, second] = given.filter((form) => form.rank === highest);
+  if (second?.kind === 'systemd') refuse('service.unit', 'either a unit (systemd) or commands (exec, ensure), not both');
+  else if (second) refuse('service.command', 'either a command (exec) or ensureActive and ensurePassive (ensure), not both');
+  return first?.kind ?? 'none';
 }

@@ -55,7 +55,7 @@ export async function examine(exam: Examination): Promise<Findings> {
     const store = await measureStore(exam, place);
     const found = partner && hello && earlier && (await askPartner(exam, partner, {hello, earlier}, store));
     say('looking at this host');
-    const host = await findHost(config.containment, config.stateDir, lateness);
+    const host = await findHost(config, lateness);
     say('watching the other nodes');
     const mount = await findMount(place.kind === 'measured' ? place.value.realPath : persistenceDir);
     const {nonce: _, ...measured} = store;

@@ -1,6 +1,8 @@
 // Everything a doctor has found out, as plain data: verdicts are functions of it alone.
 import type {Mount} from '../agent/mount.ts';
+import type {Need} from '../guardian/address-needs.ts';
 import type {Containment} from '../guardian/containment.ts';
+import type {WatchdogLook, WatchdogSpec} from '../guardian/watchdog-device.ts';
 import type {Timing} from '../protocol/timing.ts';
 import type {FullDirectory, Latencies, Outcome, Peers, Place, RivalTally} from './calls.ts';
 import type {ClockRate} from './clock-rate.ts';
@@ -41,6 +43,10 @@ export interface HostFound {
   readonly latenessMs: number;
   readonly stateDir: StateDirFound;
   readonly watchdogs: readonly {readonly device: string; readonly usable: boolean}[];
+  /** The one that is configured; undefined where none is. */
+  readonly watchdog: {readonly device: string; readonly mode: WatchdogSpec['mode']; readonly look: WatchdogLook} | undefined;
+  /** The floating addresses that are configured, and what they lack here; undefined where there are none. */
+  readonly vip: {readonly addresses: string; readonly needs: readonly Need[]} | undefined;
 }
 
 export interface StateDirFound {

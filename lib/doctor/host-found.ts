@@ -4,8 +4,12 @@ import {access, constants, readdir} from 'node:fs/promises';
 import {dirname, extname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {mountKindOf} from '../agent/mount.ts';
+import type {Config} from '../config/config.ts';
 import {bootNow} from '../guardian/clock.ts';
-import {probeContainment, type WantedContainment} from '../guardian/containment-probe.ts';
+import {describeAddress} from '../guardian/address.ts';
+import {unmetNeeds} from '../guardian/address-needs.ts';
+import {probeContainment} from '../guardian/containment-probe.ts';
+import {lookAtWatchdog} from '../guardian/watchdog-device.ts';
 import type {HostFound, StateDirFound} from './findings.ts';
 
 const CLOCK_SCRIPT = fileURLToPath(new URL(`./clock-main${extname(import.meta.url)}`, import.meta.url));
@@ -15,12 +19,15 @@ const CLOCK_LIMIT_MS = 10_000;
 const TICK_MS = 50;
 
 /** @param lateness of the time that the doctor needed for everything else. */
-export async function findHost(wanted: WantedContainment, stateDir: string, lateness: Lateness): Promise<HostFound> {
+export async function findHost({containment, stateDir, vip, watchdog}: Config, lateness: Lateness): Promise<HostFound> {
+  const {mode, device} = watchdog;
   return {
     clockDifferenceMs: await clockDifference(),
-    containment: await probeContainment(wanted),
+    containment: await probeContainment(containment),
     stateDir: await findStateDir(stateDir),
     watchdogs: await findWatchdogs(),
+    watchdog: mode === 'off' ? undefined : {device, mode, look: await lookAtWatchdog(watchdog)},
+    vip: vip.length === 0 ? undefined : {addresses: vip.map(describeAddress).join(', '), needs: await unmetNeeds(vip)},
     latenessMs: lateness.stop(),
   };
 }

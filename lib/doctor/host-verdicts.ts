@@ -1,5 +1,6 @@
-// Verdicts on this host: its clock, its guardian, its state directory, its watchdog.
+// Verdicts on this host: its clock, its guardian, its state directory, its watchdog, its floating addresses.
 import {kindOfType} from '../agent/mount.ts';
+import {watchdogTimingFault, WATCHDOG_TIMING_REMEDY} from '../agent/watchdog-timing.ts';
 import type {Timing} from '../protocol/timing.ts';
 import type {HostFound, StateDirFound} from './findings.ts';
 import {ok, seconds, unsafe, warning, type Verdict} from './verdict.ts';
@@ -8,7 +9,14 @@ import {ok, seconds, unsafe, warning, type Verdict} from './verdict.ts';
 const CLOCK_STEPS_MS = 100;
 
 export function hostVerdicts(host: HostFound, timing: Timing, user: number): Verdict[] {
-  return [clock(host), scheduling(host, timing), guardian(host), stateDir(host.stateDir), watchdog(host, user)];
+  return [
+    clock(host),
+    scheduling(host, timing),
+    guardian(host),
+    stateDir(host.stateDir),
+    watchdog(host, timing, user),
+    ...floatingAddress(host),
+  ];
 }
 
 function clock({clockDifferenceMs: difference}: HostFound): Verdict {
@@ -59,18 +67,39 @@ function stateDir({path, existing, writable, mountType}: StateDirFound): Verdict
   return ok('stateDir', `${what} is local and can be written`);
 }
 
-/** Permissions only: to open a watchdog is to arm it. */
-function watchdog({watchdogs}: HostFound, user: number): Verdict {
+/** To open a watchdog is to arm it: permissions and attributes alone are looked at. */
+function watchdog({watchdog: wanted, watchdogs}: HostFound, timing: Timing, user: number): Verdict {
+  if (wanted) return wantedWatchdog(wanted, timing);
   const usable = watchdogs.filter((each) => each.usable).map(({device}) => device);
   if (watchdogs.length === 0)
     return ok(
       'watchdog',
-      'there is none, and this version uses none: a host that freezes for longer than its lease is held off by HA_EPOCH alone',
+      'there is none, and none is used: a host that freezes for longer than its lease is held off by HA_EPOCH alone',
     );
-  if (usable.length > 0) return ok('watchdog', `${usable.join(', ')} may be opened by this user; this version uses none`);
+  if (usable.length > 0) return ok('watchdog', `${usable.join(', ')} may be opened by this user; none is used (--watchdog)`);
   return warning(
     'watchdog',
-    `${watchdogs.map(({device}) => device).join(', ')} may not be opened by this user (uid ${user})`,
-    'give this user read and write permission by a udev rule, before a watchdog is relied upon; this version uses none',
+    `${watchdogs.map(({device}) => device).join(', ')} may not be opened by this user (uid ${user}); none is used`,
+    'give this user write permission by a udev rule, before a watchdog is relied upon (--watchdog)',
   );
+}
+
+function wantedWatchdog({device, mode, look}: NonNullable<HostFound['watchdog']>, timing: Timing): Verdict {
+  const bad = mode === 'required' ? unsafe : warning;
+  if (!look.usable) return bad('watchdog', look.because, look.remedy);
+  const fault = watchdogTimingFault(timing, look.timeoutMs);
+  if (fault !== undefined) return bad('watchdog', fault, WATCHDOG_TIMING_REMEDY);
+  return ok(
+    'watchdog',
+    `${device} may be opened, and fires ${seconds(look.timeoutMs)} after it is fed last: before the lease ends`,
+  );
+}
+
+function floatingAddress({vip}: HostFound): Verdict[] {
+  if (!vip) return [];
+  const {addresses, needs} = vip;
+  if (needs.length === 0)
+    return [ok('vip', `${addresses}: this user may hold it here, and the programs that announce it are there`)];
+  const [because, remedy] = [needs.map((need) => need.because), needs.map((need) => need.remedy)];
+  return [unsafe('vip', `${addresses} cannot be held here: ${because.join('; ')}`, remedy.join('; '))];
 }

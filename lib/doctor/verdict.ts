@@ -20,6 +20,7 @@ export const CHECKS = {
   guardian: 'guardian',
   stateDir: 'state directory',
   watchdog: 'watchdog',
+  vip: 'floating address',
   timings: 'timings',
   otherTimings: 'timings of others',
 } as const;

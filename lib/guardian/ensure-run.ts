@@ -1,4 +1,6 @@
 // A run of an `ensure` service (HAL's way): a command that makes it active, run again and again, and one that makes it passive.
+import {after, monoMs} from '../protocol/words.ts';
+import {bootNow} from './clock.ts';
 import {runCommand, type CommandEnd, type RunningCommand} from './command.ts';
 import type {Run, RunContext, RunEvents} from './run.ts';
 import type {EnsureSpec} from './wire.ts';
@@ -8,6 +10,8 @@ const PASSIVE_WAIT_MS = 5_000;
 /** How long a running active command may take to obey SIGTERM when the service is to stop, ms, and as a part of stopTimeout. */
 const OBEY_MS = 2_000;
 const OBEY_PART = 0.25;
+/** What an active command exits with that had to start the service. */
+const HAD_TO_START = 2;
 
 /** Starts one run of the active or the passive command. */
 export function ensureCommand(
@@ -49,6 +53,9 @@ class EnsureRun implements Run {
   private pause: NodeJS.Timeout | undefined;
   private started = false;
   private failures = 0;
+  /** How often it had to be started again, and when last; of no account any more once it was found running for long enough. */
+  private restarts = 0;
+  private restartedAt = monoMs(-Infinity);
 
   constructor(context: RunContext, spec: EnsureSpec, epoch: number, events: RunEvents) {
     this.context = context;
@@ -108,16 +115,28 @@ class EnsureRun implements Run {
     if (!this.events.mayRun()) return;
     this.runOne('active', (end) => {
       if (this.phase !== 'active') this.runPassive();
-      else if (end.ok) this.activeSucceeded();
+      else if (end.ok) this.activeSucceeded(end);
       else this.activeFailed(end);
     });
   }
 
-  private activeSucceeded(): void {
+  private activeSucceeded({status}: CommandEnd): void {
     this.failures = 0;
     if (!this.started) this.events.started();
+    else this.countRestart(status === HAD_TO_START);
     this.started = true;
-    this.again(() => this.runActive(), this.spec.monitorIntervalMs);
+    if (this.restarts < this.spec.attempts) this.again(() => this.runActive(), this.spec.monitorIntervalMs);
+    else this.events.ended(`the active command had to start the service again ${this.restarts} times: it does not stay up`);
+  }
+
+  /** A service that is started again and again never fails, and never serves for long either. */
+  private countRestart(restarted: boolean): void {
+    if (restarted) {
+      this.restarts += 1;
+      this.restartedAt = bootNow();
+    } else if (bootNow() >= after(this.restartedAt, this.spec.steadyMs)) {
+      this.restarts = 0;
+    }
   }
 
   private activeFailed(end: CommandEnd): void {

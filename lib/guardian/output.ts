@@ -37,6 +37,12 @@ export class OutputForwarder {
     from.on('error', () => undefined);
   }
 
+  /** A word of the guardian itself. */
+  say(text: string, isTrouble: boolean): void {
+    const line = `${text}\n`;
+    this.forward('guardian', isTrouble ? 'stderr' : 'stdout', line, Buffer.byteLength(line));
+  }
+
   private forward(source: OutputSource, stream: OutputStream, text: string, bytes: number): void {
     if (this.socket?.writable !== true || this.deaf) {
       this.droppedBytes += bytes;

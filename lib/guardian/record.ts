@@ -1,5 +1,6 @@
 // What is kept of a guardian on this host's disk before a claim, and what it proves after a restart.
 import {after} from '../protocol/words.ts';
+import {removeAddresses, type FloatingAddress} from './address.ts';
 import {bootNow} from './clock.ts';
 import {
   INITIAL_PID_NAMESPACE,
@@ -29,8 +30,10 @@ export interface GuardianRecord {
   readonly marker: string;
   /** Who holds the service of the latest run: leader of its group and session, or first process of its namespace. */
   readonly holder?: ProcessIdentity | undefined;
-  /** `exec` by its containment. */
+  /** `exec` by its containment; `ensure` stands for `systemd` too: only the passive form tells. */
   readonly service: 'none' | 'ensure' | 'namespace' | 'group';
+  /** What it may have put up. */
+  readonly addresses?: readonly FloatingAddress[] | undefined;
   readonly pidNamespace: string;
   readonly machineId: string;
   readonly productUuid: string | undefined;
@@ -131,17 +134,26 @@ export interface KillResult {
   readonly how: (Trace & {kind: 'gone'})['how'] | undefined;
   /** Processes that were still there at the end. */
   readonly survivors: readonly number[];
+  /** A floating address of it may still be up. */
+  readonly addressLeft?: true;
   readonly because: string;
 }
 
 const KILL_PAUSE_MS = 10;
 
 /**
- * Kills a guardian, sees it gone, then kills what is left of its service and sees that gone.
+ * Kills a guardian, sees it gone, then kills what is left of its service and sees that gone, and takes down its floating addresses.
  * @param ran whether the guardian has been told to start anything: if not, an `ensure` service needs no proof either.
  * @param limitMs gives up after it; at least 0.
  */
 export async function killGuardian(record: GuardianRecord, ran: boolean, limitMs: number): Promise<KillResult> {
+  const killed = await killProcesses(record, ran, limitMs);
+  // Their holder does that too, unless it was killed as well.
+  const left = killed.survivors.includes(record.guardian.pid) ? undefined : await removeAddresses(record.addresses ?? []);
+  return left === undefined ? killed : {...failed(killed.survivors, left), addressLeft: true};
+}
+
+async function killProcesses(record: GuardianRecord, ran: boolean, limitMs: number): Promise<KillResult> {
   const endAt = after(bootNow(), limitMs);
   const late = (): boolean => bootNow() > endAt;
   // Who descends from whom is best known while all live.

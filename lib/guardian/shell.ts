@@ -14,6 +14,7 @@ import {
 } from '../protocol/guardian-machine.ts';
 import {killAt, stopAt} from '../protocol/timing.ts';
 import {after, type Epoch, type InstanceId, type MonoMs} from '../protocol/words.ts';
+import {runAround} from './around-run.ts';
 import {bootNow} from './clock.ts';
 import type {RunningCommand} from './command.ts';
 import {ensureCommand, startEnsure} from './ensure-run.ts';
@@ -21,6 +22,7 @@ import {startExec} from './exec-run.ts';
 import {OutputForwarder} from './output.ts';
 import {isAlive, signal, type ProcessIdentity} from './proc.ts';
 import {environmentOf, startNothing, type Run, type RunContext, type RunEvents} from './run.ts';
+import {passiveUnit, startUnit} from './unit-run.ts';
 import {encode, type AgentMessage, type GuardianMessage, type GuardianSetup, type Hello} from './wire.ts';
 
 /** The clock is looked at at least this often, ms: a long timer sleeps through a suspend. */
@@ -228,7 +230,13 @@ export class GuardianShell implements RunContext {
       },
     };
     try {
-      this.run = {number: run, handle: this.makeRun(epoch, events)};
+      const {around, config} = this.setup;
+      const note = (text: string, isTrouble = false): void => {
+        this.note(text);
+        this.output.say(text, isTrouble);
+      };
+      const context = {...config.timing, note, leaseEnd: () => this.state.deadline?.at};
+      this.run = {number: run, handle: runAround(around, context, events, (inner) => this.makeRun(epoch, inner))};
     } catch (error) {
       // spawn throws what it does not emit, and then nothing was started.
       if (!(error instanceof Error)) throw error;
@@ -249,6 +257,8 @@ export class GuardianShell implements RunContext {
         return startExec(this, service, epoch, events);
       case 'ensure':
         return startEnsure(this, service, epoch, events, this.passive);
+      case 'systemd':
+        return startUnit(this, service, epoch, events, this.passive);
       default:
         return service satisfies never;
     }
@@ -258,14 +268,15 @@ export class GuardianShell implements RunContext {
   private checkPassive(id: number, epoch: number | undefined): void {
     const reply = (ok: boolean, because: string): void => this.send({type: 'passive', id, ok, because});
     const {service} = this.setup;
-    if (service.kind !== 'ensure') return reply(true, 'there is no passive command');
+    if (service.kind !== 'ensure' && service.kind !== 'systemd') return reply(true, 'there is no passive command');
     if (this.state.run.kind !== 'none') return reply(false, 'a run of the service is not over');
     if (!this.passive) {
-      const command = ensureCommand(this, service, 'passive', epoch);
+      const command = service.kind === 'systemd' ? passiveUnit(this, service) : ensureCommand(this, service, 'passive', epoch);
       this.passive = command;
       void command.done.then(() => (this.passive = undefined));
     }
-    void this.passive.done.then((end) => reply(end.ok, `the passive command: ${end.because}`));
+    const what = service.kind === 'systemd' ? '' : 'the passive command: ';
+    void this.passive.done.then((end) => reply(end.ok, `${what}${end.because}`));
   }
 
   /** (K) It may only be frozen: it is killed, and nothing else is done before it is seen gone. */
@@ -306,6 +317,8 @@ export class GuardianShell implements RunContext {
       return;
     }
     this.ticking ??= setInterval(() => this.feed({type: 'tick'}), TICK_MS);
+    // Every turn has looked at the clock: the next look is due a whole tick later.
+    this.ticking.refresh();
     const next = nextInstants(this.state).filter((at) => at > this.turnedAt);
     const inMs = Math.min(...next) - this.turnedAt;
     if (inMs < TICK_MS) this.timer = setTimeout(() => this.feed({type: 'tick'}), Math.ceil(inMs));

@@ -11,6 +11,7 @@ import type {InstanceId} from '../protocol/words.ts';
 import {GuardianClient, openChannel, type GuardianListener} from './client.ts';
 import {hasCode, identityOf, isAlive, type ProcessIdentity} from './proc.ts';
 import {killGuardian, placeOfRecord, type GuardianRecord, type KillResult} from './record.ts';
+import {guardianScope} from './unit-gate.ts';
 import {encode, WIRE_VERSION, type GuardianSetup, type ServiceSpec} from './wire.ts';
 
 /** How long a new guardian may take until it listens, ms. */
@@ -49,7 +50,9 @@ export async function spawnGuardian(options: SpawnOptions): Promise<GuardianClie
   const token = randomBytes(24).toString('hex');
   const setup = {...options.setup, marker: randomBytes(12).toString('hex')};
   const log = await openLog(join(options.stateDirectory, 'guardian.log'));
-  const child = spawn(process.execPath, [...GUARDIAN_FLAGS, GUARDIAN_SCRIPT, socketPath], {
+  const scope = setup.service.kind === 'systemd' ? guardianScope(setup.marker) : [];
+  const [program, ...words] = [...scope, process.execPath, ...GUARDIAN_FLAGS, GUARDIAN_SCRIPT, socketPath];
+  const child = spawn(program, words, {
     detached: true,
     stdio: ['pipe', 'pipe', log.fd],
   });
@@ -57,7 +60,8 @@ export async function spawnGuardian(options: SpawnOptions): Promise<GuardianClie
     await untilItListens(child, token);
     const guardian = child.pid === undefined ? undefined : identityOf(child.pid);
     if (!guardian) throw new Error('the guardian ended at once');
-    const record = makeRecord(socketPath, token, guardian, ownIdentity(), setup.marker, serviceOf(setup.service));
+    const made = makeRecord(socketPath, token, guardian, ownIdentity(), setup.marker, serviceOf(setup.service));
+    const record = {...made, addresses: setup.around?.addresses};
     const answer = await introduce(record, options.instanceId, setup);
     if (!answer) throw new Error('the new guardian does not answer');
     if (!('take' in answer)) throw new Error(`the new guardian refuses: ${answer.because}`);
@@ -180,8 +184,10 @@ function makeRecord(
   return {version: 1, socketPath, token, guardian, agent, marker, service, ...placeOfRecord()};
 }
 
-const serviceOf = (service: ServiceSpec): GuardianRecord['service'] =>
-  service.kind === 'exec' ? service.containment.kind : service.kind;
+function serviceOf(service: ServiceSpec): GuardianRecord['service'] {
+  if (service.kind === 'exec') return service.containment.kind;
+  return service.kind === 'systemd' ? 'ensure' : service.kind;
+}
 
 function ownIdentity(): ProcessIdentity {
   const own = identityOf(process.pid);

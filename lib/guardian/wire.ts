@@ -2,6 +2,7 @@
 import type {Adopted} from '../protocol/agent-state.ts';
 import type {GuardianConfig, GuardianOrder, GuardianReport} from '../protocol/guardian-machine.ts';
 import {epoch, instanceId, isEpoch, isInstanceId, monoMs, type InstanceId} from '../protocol/words.ts';
+import {isAround, type Around} from './around.ts';
 import type {Containment} from './containment.ts';
 import type {ProcessIdentity} from './proc.ts';
 
@@ -29,9 +30,25 @@ export type ServiceSpec =
       readonly attempts: number;
       /** Pause after a failure, ms. */
       readonly backoffMs: number;
+      /** How long after its last start the service must be found running before its restarts are forgotten, ms. */
+      readonly steadyMs: number;
+    }
+  | {
+      readonly kind: 'systemd';
+      /** A service unit of the system's manager, with its suffix. */
+      readonly unit: string;
+      /** Where the unit finds HA_EPOCH and the like; without this file it cannot be started. */
+      readonly environmentFile: string;
+      /** The drop-in that says so. */
+      readonly dropIn: string;
+      /** A prefix that lets the call that starts the unit die with the guardian, or empty: until it has returned it would pass for it. */
+      readonly launcher: readonly string[];
+      /** Pause between two looks at it, ms; at least 1. */
+      readonly monitorIntervalMs: number;
     };
 
 export type EnsureSpec = ServiceSpec & {kind: 'ensure'};
+export type UnitSpec = ServiceSpec & {kind: 'systemd'};
 
 /** All that a guardian is told once, by the first agent. */
 export interface GuardianSetup {
@@ -45,6 +62,8 @@ export interface GuardianSetup {
   readonly environment: Readonly<Record<string, string>>;
   /** Where the lock file is, for the release; undefined if there is no store. */
   readonly lockDirectory: string | undefined;
+  /** Floating addresses and watchdog, around every run. */
+  readonly around?: Around | undefined;
 }
 
 export interface Hello {
@@ -67,8 +86,8 @@ export type AgentMessage =
   /** Another form of the same `ensure` service, for the next commands. */
   | {readonly type: 'ensure'; readonly service: EnsureSpec};
 
-/** Where a piece of output comes from. */
-export type OutputSource = 'service' | 'active' | 'passive';
+/** Where a piece of output comes from; the guardian itself says what is up with watchdog and addresses. */
+export type OutputSource = 'service' | 'active' | 'passive' | 'guardian';
 export type OutputStream = 'stdout' | 'stderr';
 
 export type GuardianMessage =
@@ -170,11 +189,12 @@ function parseOrder(o: Fields): GuardianOrder | undefined {
 /** Same program on both sides (WIRE_VERSION): the outline is checked, and what a wrong value could make unsafe. */
 function isSetup(value: unknown): value is GuardianSetup {
   if (!isObject(value) || !isObject(value['config']) || !isObject(value['service'])) return false;
-  const {config, service, marker, cwd, environment, lockDirectory} = value;
+  const {config, service, marker, cwd, environment, lockDirectory, around} = value;
   const {timing, agentLossGraceMs} = config;
   if (!isObject(timing) || !isWhole(timing['stopTimeoutMs']) || !isWhole(timing['safetyMarginMs'])) return false;
   if (!isWhole(agentLossGraceMs) || typeof marker !== 'string' || marker === '' || typeof cwd !== 'string') return false;
   if (lockDirectory !== undefined && typeof lockDirectory !== 'string') return false;
+  if (around !== undefined && !isAround(around)) return false;
   return isTextRecord(environment) && isService(service);
 }
 
@@ -183,7 +203,18 @@ function isService(service: Fields): boolean {
   if (kind === 'none') return true;
   if (kind === 'exec')
     return isArgv(command) && isObject(containment) && isTexts(containment['launcher']) && isTexts(containment['prefix']);
-  const numbers = [service['monitorIntervalMs'], service['timeoutMs'], service['attempts'], service['backoffMs']];
+  if (kind === 'systemd') {
+    const {unit, environmentFile, dropIn, monitorIntervalMs} = service;
+    const named = typeof unit === 'string' && /^[^-].*\.service$/.test(unit);
+    return named && isTexts([environmentFile, dropIn]) && isTexts(service['launcher']) && isWhole(monitorIntervalMs);
+  }
+  const numbers = [
+    service['monitorIntervalMs'],
+    service['timeoutMs'],
+    service['attempts'],
+    service['backoffMs'],
+    service['steadyMs'],
+  ];
   return kind === 'ensure' && isArgv(active) && isArgv(passive) && isTexts(service['launcher']) && numbers.every(isWhole);
 }
 

@@ -4,7 +4,7 @@ import type {AgentEffect, AgentInput, AgentState, Self, Settings} from './agent-
 import {heartbeatOf} from './agent-report.ts';
 import {judge, refuseIfLed, seekLease} from './claim.ts';
 import {loseGuardian, overdueAt, sendDeadline, watchGuardian} from './guardian-link.ts';
-import {hurry, isDue, nextAttempt, occupy} from './lanes.ts';
+import {hurry, isDue, nextAttempt, nextBeat, occupy} from './lanes.ts';
 import {holdLease, nothingRuns, onListed, onRenamed} from './lease.ts';
 import {listen, onHeard, onHeartbeatWritten} from './peers.ts';
 import {GUARDIAN_ACK_MS, SILENT_POLLS} from './timing.ts';
@@ -243,5 +243,5 @@ function nextStepAt(s: AgentState, now: MonoMs): MonoMs {
   times.push(overdueAt(s));
   const verdict = s.lease.kind === 'none' && !s.rename ? judge(s, now) : undefined;
   if (verdict?.kind === 'later') times.push(verdict.at);
-  return monoMs(Math.min(after(now, LONGEST_SLEEP_MS), ...times.filter((at) => at > now)));
+  return monoMs(Math.min(nextBeat(s, now, LONGEST_SLEEP_MS), ...times.filter((at) => at > now)));
 }

@@ -64,13 +64,14 @@ export function reportOf(s: AgentState, now: MonoMs): Omit<NodeReport, 'wallMs'>
   };
 }
 
-/** The master publishes what it saw of the others, so that standbys need not read every record. */
+/** The master publishes what it saw of the others, so that standbys need not read every record: who lives, and who has said that it ended. */
 export function heartbeatOf(s: AgentState, now: MonoMs): Omit<Heartbeat, 'wallMs'> {
   const owns = s.lease.kind !== 'none';
   const seen = owns
     ? Object.values(s.peers)
-        .filter((peer) => isAlive(s, peer, now))
+        .filter((peer) => isAlive(s, peer, now) || peer.report.state === 'TERMINATED')
         .map((peer) => peer.report)
+        .sort((a, b) => Number(a.state === 'TERMINATED') - Number(b.state === 'TERMINATED'))
     : [];
   return {...reportOf(s, now), seen};
 }

@@ -1,9 +1,10 @@
 // The cluster as its nodes tell it over HTTP: each is asked in turn, and its events say when to ask again.
 import {readFile} from 'node:fs/promises';
+import {askNode, type ClusterReport, type ReportedNode} from '../client/cluster-report.ts';
 import {createHintChannel} from '../client/hint-channel.ts';
+import {judge, type Answer} from '../client/present-master.ts';
 import {reasonOf} from '../errors.ts';
 import {compareNatural} from '../protocol/election.ts';
-import {fetchView, type NodeView} from './node-view.ts';
 import {createPacer, type Pacer} from './pacer.ts';
 import type {SeenNode, Sighting} from './situation.ts';
 import type {Source, SourceListener} from './source.ts';
@@ -19,12 +20,6 @@ export interface NodesSourceOptions extends SourceListener {
   readonly signal: AbortSignal;
 }
 
-/** What a node said, and when it was asked. */
-export interface Told {
-  readonly view: NodeView;
-  readonly at: number;
-}
-
 const NODES_MAX = 64;
 /** What a node said counts for so many polls. */
 const FRESH_POLLS = 3;
@@ -34,7 +29,7 @@ const ANSWER_MS = 2_000;
 export function followNodes(options: NodesSourceOptions): Source {
   const {urls, pollIntervalMs, onSighting, onFault, now, signal} = options;
   const pacers = new Map<string, Pacer>();
-  const told = new Map<string, Told>();
+  const told = new Map<string, Answer>();
   const faults = new Map<string, string>();
 
   const follows = (): boolean => !signal.aborted;
@@ -50,10 +45,12 @@ export function followNodes(options: NodesSourceOptions): Source {
 
   async function askAgain(url: string, pacer: Pacer): Promise<void> {
     while (follows()) {
-      const at = now();
+      const askedAt = now();
       try {
         const ca = options.tlsCa === undefined ? undefined : await readFile(options.tlsCa);
-        told.set(url, {view: await fetchView(url, {ca, timeoutMs: ANSWER_MS, signal}), at});
+        // Without a password: what the events begin with is for everybody.
+        const report = await askNode(url, {authorization: undefined, ca, timeoutMs: ANSWER_MS, signal});
+        told.set(url, {url, report, askedAt});
         faults.delete(url);
         if (follows()) tell();
       } catch (error) {
@@ -68,7 +65,7 @@ export function followNodes(options: NodesSourceOptions): Source {
   function tell(): void {
     onFault(undefined);
     const freshMs = FRESH_POLLS * Math.max(pollIntervalMs, ANSWER_MS);
-    const fresh = [...told.values()].filter(({at}) => now() - at < freshMs);
+    const fresh = [...told.values()].filter(({askedAt}) => now() - askedAt < freshMs);
     const sighting = merge(fresh, now());
     onSighting(sighting);
     for (const {uri} of sighting.nodes) if (uri !== undefined) follow(new URL(uri).href);
@@ -78,29 +75,29 @@ export function followNodes(options: NodesSourceOptions): Source {
   return {hurry};
 }
 
-/** A node knows best what it is itself, while nobody knows of a later epoch; of one that does not answer, the others' word counts. */
-export function merge(told: readonly Told[], now: number): Sighting {
-  const newest = [...told].sort((a, b) => b.view.epoch - a.view.epoch || b.at - a.at);
-  const own = new Map(newest.map(({view}) => [view.ownId, view]));
-  const epoch = newest[0]?.view.epoch ?? 0;
-  const current = newest.filter(({view}) => view.epoch === epoch);
-  const holder = current.find(
-    ({view, at}) => view.state === 'MASTER' && (view.leaseLeftMs === null || at + view.leaseLeftMs > now),
-  );
-  const heard = current.find(({view: {masterId, nodes}}) => {
-    const silent = masterId !== null && !own.has(masterId);
-    return silent && nodes.some(({nodeId, state}) => nodeId === masterId && state === 'MASTER');
-  });
-  const ids = [...new Set(newest.flatMap(({view}) => view.nodes.map(({nodeId}) => nodeId)))].sort(compareNatural);
+/** Each node in its own words where it answers, and in those of whoever knows of the latest epoch where it does not. */
+export function merge(answers: readonly Answer[], now: number): Sighting {
+  const newest = [...answers].sort((a, b) => b.report.epoch - a.report.epoch || b.askedAt - a.askedAt).map(({report}) => report);
+  const ids = [...new Set(newest.flatMap(({nodes}) => nodes.map(({nodeId}) => nodeId)))].sort(compareNatural);
+  const {epoch, master} = judge(answers, 0, now);
   return {
-    nodes: ids.flatMap((id) => nodeOf(id, own, newest) ?? []),
-    masterId: holder?.view.ownId ?? heard?.view.masterId ?? undefined,
+    nodes: ids.flatMap((id) => nodeOf(id, newest) ?? []),
+    masterId: master?.nodeId,
     epoch,
-    leaseTimeoutMs: Math.max(0, ...newest.map(({view}) => view.leaseTimeoutMs)),
+    leaseTimeoutMs: Math.max(0, ...newest.map(({leaseTimeoutMs}) => leaseTimeoutMs)),
   };
 }
 
-function nodeOf(id: string, own: ReadonlyMap<string, NodeView>, newest: readonly Told[]): SeenNode | undefined {
-  const teller = own.get(id) ?? newest.find(({view}) => view.nodes.some(({nodeId}) => nodeId === id))?.view;
-  return teller?.nodes.find(({nodeId}) => nodeId === id);
+function nodeOf(id: string, newest: readonly ClusterReport[]): SeenNode | undefined {
+  const knows = ({nodes}: ClusterReport): boolean => nodes.some(({nodeId}) => nodeId === id);
+  const teller = newest.find(({ownId}) => ownId === id) ?? newest.find(knows);
+  const node = teller?.nodes.find(({nodeId}) => nodeId === id);
+  return node && seenNode(node);
+}
+
+const GONE: readonly string[] = ['FAILED', 'TERMINATED'];
+
+function seenNode({nodeId, state, eligible, uri, serviceUri}: ReportedNode): SeenNode {
+  const alive = !GONE.includes(state);
+  return {nodeId, state, alive, eligible: eligible && alive, uri, serviceUri};
 }

@@ -175,8 +175,8 @@ describe('a request of HaClient', () => {
 
   it('says so when the master has no service address, or none for HTTP', async () => {
     for (const [serviceUri, message] of [
-      [null, 'n1 is master and does not say where its service'],
-      ['tcp://127.0.0.1:5432', 'n1 is master and tcp://127.0.0.1:5432 is no HTTP address'],
+      [null, 'n1 is master, and does not say where its service answers'],
+      ['tcp://127.0.0.1:5432', 'n1 is master, and tcp://127.0.0.1:5432 is no HTTP address of its service'],
     ] as const) {
       for (const {agent} of [n1, n2]) agent.set({nodes: agent.status().nodes.map((one) => ({...one, serviceUri}))});
       n1.agent.emit('nodes', 'the configuration has changed');

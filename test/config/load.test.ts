@@ -135,6 +135,17 @@ describe('loadConfig', () => {
     });
   });
 
+  it('takes a systemd unit as the service, with its suffix or without', async () => {
+    const config = await write('service: {kind: systemd, unit: shop}\n');
+    const expected = {kind: 'systemd', unit: 'shop.service', monitorIntervalMs: 10_000};
+    expect((await load({argv: {...argv, config}})).service).to.deep.include(expected);
+    expect((await load({argv: {...argv, systemdUnit: 'shop.service'}})).service).to.deep.include(expected);
+    expect((await load({env: {...around.env, HA_AGENT_SERVICE_UNIT: 'shop'}})).service).to.deep.include(expected);
+    expect((await load({argv: {...argv, config}, command: ['/svc']})).service.kind).to.equal('exec');
+    const exec = await write('service: {command: /svc}\n', 'exec.yaml');
+    expect((await load({argv: {...argv, config: exec, systemdUnit: 'shop'}})).service).to.deep.include(expected);
+  });
+
   it('needs no directory with persist or highAvailability disabled', async () => {
     expect((await load({argv: {persist: 'disabled'}})).highAvailability).to.equal('disabled');
     expect((await load({argv: {highAvailability: 'disabled'}})).persistenceDir).to.equal(undefined);
@@ -216,6 +227,9 @@ describe('loadConfig', () => {
       {argv: {...argv, ensureActive: '/a', ensurePassive: '/p'}, command: ['/svc']},
       /^service.command .*not both/,
     ],
+    ['a command and a unit', {argv: {...argv, systemdUnit: 'shop'}, command: ['/svc']}, /^service.unit .*not both/],
+    ['a unit that is a timer', {argv: {...argv, systemdUnit: 'shop.timer'}}, /^service.unit .*name of a service unit/],
+    ['kind systemd without a unit', {env: {...around.env, HA_AGENT_SERVICE_KIND: 'systemd'}}, /^service.unit .*found nothing/],
     ['ensureActive alone', {argv: {...argv, ensureActive: '/a'}}, /^service.passive \(default\): found nothing/],
     [
       'persist disabled and a mode',

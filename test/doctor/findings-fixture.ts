@@ -37,6 +37,8 @@ export const HOST: HostFound = {
   latenessMs: 12,
   stateDir: {path: '/var/lib/ha-agent/x', existing: '/var/lib', writable: true, mountType: 'ext4'},
   watchdogs: [],
+  watchdog: undefined,
+  vip: undefined,
 };
 export const PARTNER: PartnerFound = {
   url: 'http://10.0.0.12:7000/token',

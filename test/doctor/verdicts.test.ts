@@ -37,6 +37,12 @@ const peers = (nodes: readonly PeerLook[], held: Peers['held'] = null): Case[1] 
   peers: measured({storeId: 'x', nodes, held}),
 });
 
+const WATCHDOG = {
+  device: '/dev/watchdog',
+  mode: 'required',
+  look: {usable: false, because: '/dev/watchdog is not there', remedy: 'load a driver'},
+} as const;
+
 const CASES: readonly Case[] = [
   ['a store that answers', {}, 'store', 'ok', 'holds the store 0123456789abcdef of app default'],
   [
@@ -197,6 +203,48 @@ const CASES: readonly Case[] = [
     'watchdog',
     'warning',
     'uid 990',
+  ],
+  [
+    'a watchdog that fires in time',
+    {host: {...HOST, watchdog: {...WATCHDOG, look: {usable: true, timeoutMs: 15_000}}}},
+    'watchdog',
+    'ok',
+    'fires 15 s after it is fed last',
+  ],
+  [
+    'a required watchdog that fires too late',
+    {host: {...HOST, watchdog: {...WATCHDOG, look: {usable: true, timeoutMs: 60_000}}}},
+    'watchdog',
+    'unsafe',
+    '= 65000 ms is more than leaseTimeout 30000 ms',
+  ],
+  [
+    'a required watchdog that is missing',
+    {host: {...HOST, watchdog: WATCHDOG}},
+    'watchdog',
+    'unsafe',
+    '/dev/watchdog is not there | load a driver',
+  ],
+  [
+    'a missing watchdog that is only wanted',
+    {host: {...HOST, watchdog: {...WATCHDOG, mode: 'automatic'}}},
+    'watchdog',
+    'warning',
+    '/dev/watchdog is not there',
+  ],
+  [
+    'a floating address',
+    {host: {...HOST, vip: {addresses: '192.0.2.10/24 on eth0', needs: []}}},
+    'vip',
+    'ok',
+    '192.0.2.10/24 on eth0',
+  ],
+  [
+    'a floating address that nobody can announce',
+    {host: {...HOST, vip: {addresses: '192.0.2.10/24 on eth0', needs: [{because: 'there is no arping', remedy: 'install it'}]}}},
+    'vip',
+    'unsafe',
+    'cannot be held here: there is no arping | install it',
   ],
 
   ['sound timings', {}, 'timings', 'ok', 'S 10 s + d 2 s + 3 * heartbeatInterval 1 s = 15 s <= T 30 s'],

@@ -4,6 +4,7 @@ import fs from 'node:fs/promises';
 import {readFileSync, readlinkSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {HaClient} from '../../lib/client/ha-client.ts';
 import {allProcesses, mentions} from '../../lib/guardian/proc.ts';
 import {eventually} from '../support/eventually.ts';
 import {buildRoot, repoRoot} from '../support/paths.ts';
@@ -58,6 +59,7 @@ describe('npm start', function () {
     const master = await eventually(() => findMaster(nodes), LIMIT_MS, `a node is MASTER; it said ${first.text()}`);
     expect(await askService(master)).to.include({node: master.nodeId, epoch: 1});
     expect(await fs.readFile(join(master.folder, 'pid.txt'), 'utf8')).to.match(/^\d+\n$/);
+    expect(await askByWayOf(nodes)).to.include({node: master.nodeId});
 
     const second = start(user);
     expect(await second.ended).to.equal(3);
@@ -214,6 +216,16 @@ const isUp = async (node: Shown): Promise<boolean> => (await fetchOrNone(`${node
 async function askService(node: Shown): Promise<unknown> {
   const response = await fetchOrNone(node.serviceUrl);
   return response?.json();
+}
+
+/** As examples/client does: the agents say where the service is. */
+async function askByWayOf(nodes: readonly Shown[]): Promise<unknown> {
+  const client = new HaClient({nodes: nodes.map(({url}) => url)});
+  try {
+    return await (await client.fetch('/')).json();
+  } finally {
+    client.close();
+  }
 }
 
 /** Nobody listening is an answer too. */

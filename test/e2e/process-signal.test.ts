@@ -23,7 +23,7 @@ describe('an agent that is told to end', () => {
     });
   });
 
-  it('A21, S15: by SIGTERM as the master hands over at once; as a standby it disturbs nobody', async () => {
+  it('A21, S15, W13: by SIGTERM as the master hands over at once; as a standby it disturbs nobody', async () => {
     await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       await master.terminate();

@@ -7,7 +7,7 @@ import type {TestNode} from './support/node.ts';
 describe('the service of an agent that went', () => {
   it('with --keepService is adopted by the next launch: same process, same epoch, and it never was away', async () => {
     await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '30s'}}, async (cluster) => {
-      const {master} = await cluster.upAsPair();
+      const {master, other} = await cluster.upAsPair();
       const before = await look(master);
       await keepService(cluster, master);
       expect(await look(master)).to.deep.equal(before);
@@ -18,7 +18,7 @@ describe('the service of an agent that went', () => {
       // And the adopted one is fully in the hands of the new agent.
       await master.terminate();
       expect(master.servicePids).to.deep.equal([]);
-      await cluster.untilMaster('n2');
+      await cluster.untilMaster(other.id);
     });
   });
 

@@ -12,6 +12,7 @@ describe('an ensure service', () => {
   it('is started (2), found running (0) and moved: the passive form runs here before the other begins', async () => {
     await withCluster(PAIR, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
+      await eventually(() => calls(cluster, other.id) !== '', 20_000, 'the standby is not made passive');
       expect(calls(cluster, other.id)).to.match(/^(passive passive \S+\n)+$/);
       const before = await master.served();
       const count = calls(cluster, master.id).length;

@@ -46,19 +46,19 @@ describe('a command', () => {
     expect(await run(['./script'])).to.have.property('ok', false);
   });
 
-  it('P11: that hangs is killed after its time, with its whole group, and has failed', async () => {
+  it('P11, W9: that hangs is killed after its time, with its whole group, and has failed', async () => {
     const end = await run(['sh', '-c', 'sleep 60 & echo $! > child; wait'], {timeoutMs: 300});
     expect(end).to.deep.equal({ok: false, because: 'still running after 300 ms, killed'});
     await eventually(() => identityOf(Number(textOf(join(dir(), 'child')))) === undefined);
   });
 
-  it('P11: that prints a mebibyte on each stream ends all the same', async () => {
+  it('P11, W9: that prints a mebibyte on each stream ends all the same', async () => {
     const mebibyte = 'head -c 1048576 /dev/zero';
     expect(await run(['sh', '-c', `${mebibyte}; ${mebibyte} >&2; exit 2`])).to.have.property('ok', true);
     await eventually(() => printed === 2 * 1_048_576);
   });
 
-  it('P11: that leaves a printing process behind ends at once, and that process lives on', async () => {
+  it('P11, W10: that leaves a printing process behind ends at once, and that process lives on', async () => {
     await run(['sh', '-c', '(while :; do echo here; : > left; sleep 0.02; done) & echo $! > child; exit 0']);
     const child = identityOf(Number(textOf(join(dir(), 'child'))));
     await eventually(() => existsSync(join(dir(), 'left')) && printed > 50);

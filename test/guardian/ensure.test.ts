@@ -45,6 +45,7 @@ describe('an ensure service', () => {
       timeoutMs: 5_000,
       attempts: 3,
       backoffMs: 30,
+      steadyMs: 60_000,
       ...other,
     };
     await driver.spawnGuardian(dir(), setupFor(service, config));
@@ -53,7 +54,7 @@ describe('an ensure service', () => {
 
   for (const status of [0, 2]) {
     it(`whose active command exits with ${status} runs, and the command is run again and again`, async () => {
-      say('active', status);
+      say('active', `${status} 0`);
       await spawnFor();
       await driver.startRun(1, 60_000);
       await eventually(() => ran('active') >= 4);
@@ -75,6 +76,31 @@ describe('an ensure service', () => {
     expect(driver.reports().map((each) => each.type)).to.not.include('started');
   });
 
+  it('W6: whose active command has to start it again and again does not stay active, also if it is found running in between', async () => {
+    for (const [run, orders] of [
+      [1, [2, 2, 2, 2]],
+      [2, [0, 2, 0, 2, 0, 0, 2]],
+    ] as const) {
+      const before = log().length;
+      say('active', orders.join(' '));
+      if (run === 1) await spawnFor();
+      await driver.startRun(run, 60_000);
+      const because = 'the active command had to start the service again 3 times: it does not stay up';
+      expect(await driver.report('stopping', run)).to.include({because, cause: 'ended'});
+      expect(await driver.report('gone', run)).to.include({proven: true});
+      const each = orders.map(() => 'active active 1');
+      expect(log().slice(before)).to.deep.equal([...each, 'passive passive 1']);
+    }
+  });
+
+  it('is forgiven its restarts once it has been found running for long enough', async () => {
+    say('active', '0 2 0 2 0 2 0 2 0 2 0');
+    await spawnFor({steadyMs: 0});
+    await driver.startRun(1, 60_000);
+    await eventually(() => ran('active') >= 12);
+    expect(driver.reports().map((each) => each.type)).to.not.include('stopping');
+  });
+
   it('whose active command recovers within its attempts goes on', async () => {
     say('active', 1);
     await spawnFor({attempts: 50});
@@ -89,7 +115,7 @@ describe('an ensure service', () => {
     await driver.startRun(1, 60_000);
     await eventually(() => ran('active') >= 2);
     say('other', 1);
-    const form = {launcher, monitorIntervalMs: 40, timeoutMs: 5_000, attempts: 2, backoffMs: 10} as const;
+    const form = {launcher, monitorIntervalMs: 40, timeoutMs: 5_000, attempts: 2, backoffMs: 10, steadyMs: 60_000} as const;
     const words = (role: string): readonly string[] => [fixture('ensure.sh'), dir(), role];
     driver.tell({do: 'ensure', service: {kind: 'ensure', active: words('other'), passive: words('passive'), ...form}});
     expect(await driver.report('stopping', 1)).to.include({because: 'the active command failed 2 times in a row: exit status 1'});
@@ -217,6 +243,7 @@ describe('an ensure service', () => {
       timeoutMs: 5_000,
       attempts: 3,
       backoffMs: 30,
+      steadyMs: 60_000,
     };
     const run = startEnsure(
       contextFor(setupFor(service)),

@@ -163,9 +163,9 @@ describe('input that is wrong', () => {
     });
   }
 
-  it('S23, S24: is told apart from what was understood and refused, such as DISABLED on a shared store: 409', async () => {
-    const response = await harness().post('/v1/server/ha/state', {mode: 'DISABLED'});
+  it('is told apart from what was understood and refused, such as a switchover to a dead node: 409', async () => {
+    const response = await harness().post('/v1/switchover', {to: 'n3'});
     expect(response.status).to.equal(409);
-    expect(await response.json()).to.deep.equal({message: 'a node that shares a store cannot be disabled', error: 409});
+    expect(await response.json()).to.deep.equal({message: 'n3 is not a live node', error: 409});
   });
 });

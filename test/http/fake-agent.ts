@@ -52,7 +52,6 @@ export function fakeAgent(state: NodeState = 'MASTER'): FakeAgent {
     },
     async setMode(mode) {
       const before = status.state;
-      if (mode === 'disabled') throw new Refused('a node that shares a store cannot be disabled');
       const next = stateIn(mode, before);
       status = {...status, mode};
       if (next !== before) become(next, `mode ${mode} was asked for`);

@@ -140,7 +140,7 @@ for (const vers of ['3', '4.2'] as const) {
         expect(taken.node).to.equal(standby?.id);
         expect(taken.from > above.leaseEndNs.from, 'it took over before the lease of the other had ended').to.equal(true);
         await cluster.lab.delay(owner.machine, 0);
-        await owner.awaitState('STANDBY');
+        await owner.untilState('STANDBY');
         expect((await cluster.history(standby)).map(({epoch, why}) => [epoch, why])).to.deep.include([2, 'silence']);
         note(
           "the owner's host delayed by 9000 ms, more than T = 8 s",
@@ -158,7 +158,7 @@ for (const vers of ['3', '4.2'] as const) {
         const slow = await handOver(cluster, first, candidate, 50);
         expect(slow.next.id).to.equal(candidate?.id);
         await first.launch();
-        await first.awaitState('STANDBY');
+        await first.untilState('STANDBY');
         const [late, other] = inOrder(cluster.others(slow.next));
         const passed = await handOver(cluster, slow.next, late, 1_700);
         expect(passed.next.id).to.equal(other?.id);

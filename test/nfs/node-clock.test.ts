@@ -25,7 +25,7 @@ for (const vers of ['3', '4.2'] as const) {
     };
 
     it('by an hour before the start, and stepped by an hour to and fro on the master and on a standby, changes nothing, not even what is due when the master is cut off', async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster, watch) => {
         const [master, standby] = [cluster.node('n1'), cluster.node('n2')];
         await step(master, HOUR_MS);
         await launchInTurn(cluster, master);

@@ -18,7 +18,7 @@ for (const vers of ['3', '4.2'] as const) {
     const lab = useLab({vers, clients: 2, graceS: 10});
 
     it('of guardian, agent or machine: the service never outlives it, nobody takes over early, and what is launched again is a standby', async () => {
-      await withWatchedCluster(lab(), {}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const before = await lastRun(cluster);

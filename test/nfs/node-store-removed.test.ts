@@ -24,7 +24,7 @@ for (const vers of ['3', '4.2'] as const) {
 
     it('stops the service at its deadline, is doubted for a minute, and then needs an operator: `ha-agent accept`', async function () {
       if (vers === '3' && !LONG) return skipAloud(this, WHY_LONG);
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const root = path.join(EXPORTED, path.basename(cluster.persistenceDir), 'default');
@@ -40,7 +40,7 @@ for (const vers of ['3', '4.2'] as const) {
         const stoppedNs = run.to - last.seenNs;
         expect(stoppedNs < nsOf(LEASE_MS - MARGIN_MS), `stopped ${seconds(stoppedNs)} after the last renewal`).to.equal(true);
 
-        const verdicts = await Promise.all([n1, n2].map((node) => node.awaitState('FAILED', CONFIRMED_MS)));
+        const verdicts = await Promise.all([n1, n2].map((node) => node.untilState('FAILED', CONFIRMED_MS)));
         const confirmedNs = hostNs() - removed.sinceNs;
         expect(confirmedNs > nsOf(DOUBT_MS), `confirmed ${seconds(confirmedNs)} after the removal`).to.equal(true);
         for (const {because} of verdicts)

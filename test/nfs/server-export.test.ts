@@ -61,7 +61,7 @@ for (const vers of ['3', '4.2'] as const) {
           const next = await cluster.awaitMaster();
           await watch.awaitRenewals(3);
           expect([again.node, again.epoch]).to.deep.equal([next.id, watch.epoch]);
-          for (const node of cluster.others(next)) expect((await node.awaitState('STANDBY')).masterId).to.equal(next.id);
+          for (const node of cluster.others(next)) expect((await node.untilState('STANDBY')).masterId).to.equal(next.id);
           noteFinding({
             vers,
             scenario: `the export is ${loss.name}, and put right`,

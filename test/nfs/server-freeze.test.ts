@@ -44,7 +44,7 @@ for (const vers of ['3', '4.2'] as const) {
     const lab = useLab({vers, clients: 2, graceS: 10});
 
     it('for 10 s stops nothing: with the default timings the same service serves on', async () => {
-      await withWatchedCluster(lab(), {timings: DEFAULTS}, async (cluster) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: DEFAULTS}, async (cluster) => {
         const master = await cluster.up();
         const {endedNs} = await freezeServer(cluster, 10_000);
         const renewedNs = await awaitRenewal(master);
@@ -61,7 +61,7 @@ for (const vers of ['3', '4.2'] as const) {
     });
 
     it('for 25 s stops the service in time, nobody else starts it, and the same node goes on under the same epoch', async () => {
-      await withWatchedCluster(lab(), {timings: DEFAULTS}, async (cluster) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: DEFAULTS}, async (cluster) => {
         const master = await cluster.up();
         const stopped = await stopsInTime(cluster, {forMs: 25_000, endsMs: ENDS_MS});
         const again = await awaitRunAfter(cluster, stopped.run);
@@ -82,14 +82,14 @@ for (const vers of ['3', '4.2'] as const) {
 
     const longer = 'for four leases: nobody starts the service meanwhile, and one node serves when it is over';
     it(longer, async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster) => {
         await outlastsLease(cluster, {forMs: 4 * LEASE_MS, endsMs: LEASE_MS - MARGIN_MS}, 'four leases (T = 8 s)');
       });
     });
 
     it(`${longer} (default timings, 120 s)`, async function () {
       if (!LONG) return skipAloud(this, WHY_LONG);
-      await withWatchedCluster(lab(), {timings: DEFAULTS}, async (cluster) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: DEFAULTS}, async (cluster) => {
         await outlastsLease(cluster, {forMs: 120_000, endsMs: ENDS_MS}, '120 s, default timings');
       });
     });
@@ -104,7 +104,7 @@ for (const vers of ['3', '4.2'] as const) {
       expect(again.epoch).to.be.at.least(stopped.run.epoch);
       const {to, epoch} = (await cluster.history()).at(-1)!;
       expect([to.nodeId, epoch]).to.deep.equal([next.id, again.epoch]);
-      for (const other of cluster.others(next)) expect((await other.awaitState('STANDBY')).masterId).to.equal(next.id);
+      for (const other of cluster.others(next)) expect((await other.untilState('STANDBY')).masterId).to.equal(next.id);
       noteFinding({
         vers,
         scenario: `the server stands still for ${what}`,

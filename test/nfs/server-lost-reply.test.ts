@@ -35,7 +35,7 @@ for (const vers of ['3', '4.2'] as const) {
     const lab = useLab({vers, clients: 2, graceS: 10});
 
     it('renewing: the owner is told that it failed, renews again and serves on, and nobody takes over', async () => {
-      await withWatchedCluster(lab(), {timings: PATIENT}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: PATIENT}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const attempt = watch.latest.name?.attempt ?? 0;
@@ -47,7 +47,7 @@ for (const vers of ['3', '4.2'] as const) {
         }, TOLD_MS);
         await eventually(async () => (await leaseCounts(n1)).renewals > renewals, TOLD_MS);
         const tookNs = hostNs() - lostNs;
-        expect((await n2.awaitState('STANDBY')).masterId).to.equal('n1');
+        expect((await n2.untilState('STANDBY')).masterId).to.equal('n1');
         await cluster.awaitMaster('n1');
         expect((await runsOf(cluster)).map(({node, epoch}) => [node, epoch])).to.deep.equal([['n1', 1]]);
         noteFinding({
@@ -60,7 +60,7 @@ for (const vers of ['3', '4.2'] as const) {
     });
 
     it('claiming: the standby is told that it failed, finds that the lock is its own, and serves under the one epoch it claimed', async () => {
-      await withWatchedCluster(lab(), {timings: PATIENT}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: PATIENT}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const lostNs = await lose(lab(), watch, forget, {
@@ -91,7 +91,7 @@ for (const vers of ['3', '4.2'] as const) {
     });
 
     it('releasing: the owner finds that it has happened and ends cleanly, and the other node serves under the next epoch', async () => {
-      await withWatchedCluster(lab(), {timings: PATIENT}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: PATIENT}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const lostNs = await lose(lab(), watch, forget, {

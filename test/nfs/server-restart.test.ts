@@ -158,7 +158,7 @@ async function cameThrough(cluster: LabCluster, master: LabNode, {beganNs, overN
 /** One node is master, and the other one follows it. @returns all runs so far */
 async function settled(cluster: LabCluster, master: LabNode): Promise<readonly Run[]> {
   await cluster.awaitMaster(master.id);
-  for (const node of cluster.others(master)) expect((await node.awaitState('STANDBY')).masterId).to.equal(master.id);
+  for (const node of cluster.others(master)) expect((await node.untilState('STANDBY')).masterId).to.equal(master.id);
   return runsOf(cluster);
 }
 

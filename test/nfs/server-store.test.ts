@@ -32,7 +32,7 @@ for (const vers of ['3', '4.2'] as const) {
     const lab = useLab({vers, clients: 2, graceS: 10});
 
     it('that is restored from an older copy: the service is stopped in time, nothing is claimed or extended, until the operator accepts it', async () => {
-      await withLabCluster(lab(), {timings: SHORT_LEASE}, async (cluster) => {
+      await withLabCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster) => {
         const {restoredNs, watch, run, says} = await restoreOlder(cluster);
         try {
           // A standby that believed it would have claimed it by then.
@@ -62,7 +62,7 @@ for (const vers of ['3', '4.2'] as const) {
 
     it('that stays an older copy: after a minute every node says what to do, and no node is master', async function () {
       if (!LONG) return skipAloud(this, WHY_LONG);
-      await withLabCluster(lab(), {timings: SHORT_LEASE}, async (cluster) => {
+      await withLabCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster) => {
         const {restoredNs, watch} = await restoreOlder(cluster);
         try {
           for (const node of cluster.nodes) await awaitSays(node, DECIDE, NOTICED_MS);
@@ -82,7 +82,7 @@ for (const vers of ['3', '4.2'] as const) {
     });
 
     it('that is empty for a while: both nodes say so, nobody starts anything, and one serves when the store is back', async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster, watch) => {
         const master = await cluster.up();
         const awayNs = hostNs();
         await onServer(cluster, 'mv default default.away');
@@ -109,7 +109,7 @@ for (const vers of ['3', '4.2'] as const) {
     });
 
     it('that is unmounted under the master (umount -l): its service ends in time, another takes over, and mounted again it is a standby', async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const {story} = await loseMaster(cluster, watch, n1, () => lab().unmount(n1.machine));
@@ -128,7 +128,7 @@ for (const vers of ['3', '4.2'] as const) {
     });
 
     it('whose directories and files are replaced on the server: heartbeats recover by themselves, and the service serves on', async () => {
-      await withWatchedCluster(lab(), {timings: SHORT_LEASE}, async (cluster, watch) => {
+      await withWatchedCluster(lab(), {nodes: 2, timings: SHORT_LEASE}, async (cluster, watch) => {
         const [n1, n2] = [cluster.node('n1'), cluster.node('n2')];
         await launchInTurn(cluster, n1);
         const marks = cluster.nodes.map((node) => node.log.length);

@@ -18,7 +18,7 @@ describe('the plan of a soak', () => {
     expect(once).to.deep.equal(again);
     expect(once).to.not.deep.equal(other);
     const kinds = new Set(roundsOf(SEED).flatMap(({faults}) => faults.map(({kind}) => kind)));
-    expect(kinds.size).to.equal(24);
+    expect(kinds.size).to.equal(25);
     expect(roundsOf(SEED).some(({faults}) => faults.length === 2)).to.equal(true);
   });
 });

@@ -53,7 +53,7 @@ function follow(wallMs: (atMs: number) => number): readonly string[] {
   return asked;
 }
 
-describe('P16: the wall clock of another node', () => {
+describe('P16, W12: the wall clock of another node', () => {
   const right = follow((at) => at);
 
   it('is no part of the story: n2 is waited out from its last renewal, and then claimed from', () => {

@@ -22,7 +22,10 @@ describe('the waiting room', () => {
   afterEach(async () => {
     tracker.close();
     await room.close();
-    for (const service of services.splice(0)) service.closeAllConnections();
+    for (const service of services.splice(0)) {
+      service.close();
+      service.closeAllConnections();
+    }
   });
 
   /** A service that gives back what it is sent; 0 for a free port. */

@@ -46,10 +46,13 @@ describe('scripts/test.ts', () => {
     expect({code, last: lines.at(-1)}).to.deep.equal({code: 0, last: '1 passed, 0 failed'});
   });
 
-  it('runs the suite nfs only when it is named', async () => {
+  it('runs the suites more and nfs only when they are named', async () => {
     const nfs = {'nfs/n.test.js': FAIL};
     expect((await run(nfs)).lines.at(-1)).to.equal('3 passed, 0 failed');
     expect((await run(nfs, '--only', 'nfs')).lines.at(-1)).to.equal('0 passed, 1 failed');
+    const more = {'more/m.test.js': FAIL};
+    expect((await run(more)).lines.at(-1)).to.equal('3 passed, 0 failed');
+    expect((await run(more, '--only', 'more')).lines.at(-1)).to.equal('0 passed, 1 failed');
   });
 
   const failures: readonly [title: string, tests: Readonly<Record<string, string>>, last: string][] = [

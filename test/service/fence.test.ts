@@ -1,45 +1,25 @@
 // The fence command as it is run: one at a time, only status 0 is a proof, and for the very epoch that it was started for.
 import {expect} from 'chai';
-import type {CommandEnd, RunningCommand} from '../../lib/guardian/command.ts';
+import type {CommandEnd} from '../../lib/guardian/command.ts';
 import type {FenceTarget} from '../../lib/protocol/fence.ts';
 import {epoch, nodeId} from '../../lib/protocol/words.ts';
 import {createFence, type Fence} from '../../lib/service/fence.ts';
-import type {Script} from '../../lib/service/script.ts';
+import {fakeScripts, quiet, type FakeScripts} from '../support/fake-scripts.ts';
 
 const target = (of = 7): FenceTarget => ({owner: nodeId('n2'), epoch: epoch(of)});
 
 describe('the fence command', () => {
-  let started: (Script & {end(end: CommandEnd): Promise<void>; readonly signals: string[]})[] = [];
+  let scripts: FakeScripts;
   let proven: number[] = [];
   let now = 0;
   let fence: Fence;
   const settings = {command: ['power-off'], timeoutMs: 20_000, backoffMs: 5_000};
 
-  function run(script: Script): RunningCommand {
-    let finish = (_: CommandEnd): void => undefined;
-    const done = new Promise<CommandEnd>((resolve) => (finish = resolve));
-    const signals: string[] = [];
-    const end = async (how: CommandEnd): Promise<void> => {
-      finish(how);
-      await done;
-      await Promise.resolve();
-    };
-    started.push({...script, end, signals});
-    return {
-      done,
-      signal(name) {
-        signals.push(name);
-        finish({ok: false, because: name});
-      },
-    };
-  }
-
   beforeEach(() => {
-    [started, proven, now] = [[], [], 1_000];
-    const quiet = {info: () => undefined, warn: () => undefined};
+    [scripts, proven, now] = [fakeScripts(), [], 1_000];
     fence = createFence(
       settings,
-      run,
+      scripts.run,
       quiet,
       (of) => proven.push(of),
       () => now,
@@ -48,9 +28,9 @@ describe('the fence command', () => {
 
   it('is told whom it is for, and its status 0 is the proof for that epoch', async () => {
     fence.look(target(), {HA_NODE_ID: 'n1'});
-    expect(started[0]).to.deep.include({command: ['power-off'], timeoutMs: 20_000, name: 'fence n2'});
-    expect(started[0]?.environment).to.deep.equal({HA_NODE_ID: 'n1', HA_FENCE_ID: 'n2', HA_FENCE_EPOCH: '7'});
-    await started[0]?.end({ok: true, because: 'exit status 0', status: 0});
+    expect(scripts.started[0]).to.deep.include({command: ['power-off'], timeoutMs: 20_000, name: 'fence n2'});
+    expect(scripts.started[0]?.environment).to.deep.equal({HA_NODE_ID: 'n1', HA_FENCE_ID: 'n2', HA_FENCE_EPOCH: '7'});
+    await scripts.started[0]?.end();
     expect(proven).to.deep.equal([7]);
   });
 
@@ -63,13 +43,13 @@ describe('the fence command', () => {
   for (const end of failures) {
     it(`proves nothing that ended with: ${end.because}; it is run again after a pause`, async () => {
       fence.look(target(), {});
-      await started[0]?.end(end);
+      await scripts.started[0]?.end(end);
       now += 4_999;
       fence.look(target(), {});
-      expect(started).to.have.length(1);
+      expect(scripts.started).to.have.length(1);
       now += 1;
       fence.look(target(), {});
-      expect(started).to.have.length(2);
+      expect(scripts.started).to.have.length(2);
       expect(proven).to.deep.equal([]);
     });
   }
@@ -77,24 +57,24 @@ describe('the fence command', () => {
   it('never runs twice at one time, whoever is the owner by then', async () => {
     fence.look(target(7), {});
     fence.look(target(9), {});
-    expect(started).to.have.length(1);
-    await started[0]?.end({ok: true, because: 'exit status 0', status: 0});
+    expect(scripts.started).to.have.length(1);
+    await scripts.started[0]?.end();
     expect(proven).to.deep.equal([7]);
     fence.look(target(9), {});
-    expect(started.map(({environment}) => environment['HA_FENCE_EPOCH'])).to.deep.equal(['7', '9']);
+    expect(scripts.started.map(({environment}) => environment['HA_FENCE_EPOCH'])).to.deep.equal(['7', '9']);
   });
 
   it('is not run for nobody, nor where there is none', () => {
     fence.look(undefined, {});
     fence.configure({...settings, command: undefined});
     fence.look(target(), {});
-    expect(started).to.deep.equal([]);
+    expect(scripts.started).to.deep.equal([]);
   });
 
   it('is killed at the end of the node', async () => {
     fence.look(target(), {});
     await fence.close();
-    expect(started[0]?.signals).to.deep.equal(['SIGKILL']);
+    expect(scripts.started[0]?.signals).to.deep.equal(['SIGKILL']);
     expect(proven).to.deep.equal([]);
   });
 });

@@ -1,8 +1,7 @@
 // restartPeer: who counts as silent, and P18: at most one command in flight for each, with a growing pause and a time limit.
 import {expect} from 'chai';
-import type {CommandEnd, RunningCommand} from '../../lib/guardian/command.ts';
 import {createPeerRestarts, silentPeers, type PeerRestarts, type PeersView} from '../../lib/service/peer-restarts.ts';
-import type {Script} from '../../lib/service/script.ts';
+import {fakeScripts, quiet, type FakeScripts} from '../support/fake-scripts.ts';
 
 const view = (changes: Partial<PeersView> = {}): PeersView => ({
   leaseTimeoutMs: 30_000,
@@ -31,58 +30,34 @@ describe('a peer', () => {
 });
 
 describe('the restarts of peers', () => {
-  interface Started extends Script {
-    end(end?: CommandEnd): Promise<void>;
-    readonly signals: string[];
-  }
-  let started: Started[] = [];
+  let scripts: FakeScripts;
   let now = 0;
   let restarts: PeerRestarts;
   const commands = {'1': ['restart', '1'], '2': ['restart', '2']};
   const look = (...alive: readonly string[]): void =>
     restarts.look(view({nodes: alive.map((id) => seen(id, 0))}), () => ({HA_NODE_ID: '0'}));
-  const ids = (): readonly unknown[] => started.map(({environment}) => environment['HA_PEER_ID']);
-
-  function run(script: Script): RunningCommand {
-    let finish = (_: CommandEnd): void => undefined;
-    const done = new Promise<CommandEnd>((resolve) => (finish = resolve));
-    const signals: string[] = [];
-    const end = async (how = {ok: true, because: 'exit status 0'}): Promise<void> => {
-      finish(how);
-      await done;
-      await Promise.resolve();
-    };
-    started.push({...script, end, signals});
-    return {
-      done,
-      signal(name) {
-        signals.push(name);
-        finish({ok: false, because: name});
-      },
-    };
-  }
+  const ids = (): readonly unknown[] => scripts.started.map(({environment}) => environment['HA_PEER_ID']);
 
   beforeEach(() => {
-    started = [];
+    scripts = fakeScripts();
     now = 1_000;
-    const quiet = {info: () => undefined, warn: () => undefined};
-    restarts = createPeerRestarts({commands, timeoutMs: 60_000, backoffMs: 10_000}, run, quiet, () => now);
+    restarts = createPeerRestarts({commands, timeoutMs: 60_000, backoffMs: 10_000}, scripts.run, quiet, () => now);
   });
 
   it('P18: never has two commands of one peer in flight, however long one hangs', () => {
     for (let i = 0; i < 100; i++, now += 1_000_000) look();
     expect(ids()).to.deep.equal(['1', '2']);
-    expect(started[0]).to.deep.include({command: ['restart', '1'], timeoutMs: 60_000, name: 'restartPeer 1'});
-    expect(started[0]?.environment).to.include({HA_NODE_ID: '0', HA_PEER_ID: '1'});
+    expect(scripts.started[0]).to.deep.include({command: ['restart', '1'], timeoutMs: 60_000, name: 'restartPeer 1'});
+    expect(scripts.started[0]?.environment).to.include({HA_NODE_ID: '0', HA_PEER_ID: '1'});
   });
 
   it('waits longer each time, up to a limit', async () => {
     const pauses: number[] = [];
     look('2');
     while (pauses.length < 7) {
-      await started.at(-1)?.end();
+      await scripts.started.at(-1)?.end();
       const endedAt = now;
-      for (const count = started.length; started.length === count; now += 1_000) look('2');
+      for (const count = scripts.started.length; scripts.started.length === count; now += 1_000) look('2');
       pauses.push(now - 1_000 - endedAt);
     }
     expect(pauses).to.deep.equal([10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 320_000]);
@@ -90,7 +65,7 @@ describe('the restarts of peers', () => {
 
   it('begins anew for a peer that was there in between', async () => {
     look('2');
-    await started[0]?.end();
+    await scripts.started[0]?.end();
     look('1', '2');
     now += 1;
     look('2');
@@ -99,19 +74,19 @@ describe('the restarts of peers', () => {
 
   it('restarts nobody while this node is not master or the cluster is paused', () => {
     restarts.look(undefined, () => ({}));
-    expect(started).to.deep.equal([]);
+    expect(scripts.started).to.deep.equal([]);
   });
 
   it('takes other commands from a new configuration', () => {
     restarts.configure({commands: {'3': ['other']}, timeoutMs: 1, backoffMs: 1});
     look();
-    expect(started.map(({command, timeoutMs}) => [command, timeoutMs])).to.deep.equal([[['other'], 1]]);
+    expect(scripts.started.map(({command, timeoutMs}) => [command, timeoutMs])).to.deep.equal([[['other'], 1]]);
   });
 
   it('kills at the end of the node what still runs', async () => {
     look();
-    await started[1]?.end();
+    await scripts.started[1]?.end();
     await restarts.close();
-    expect(started.map(({signals}) => signals)).to.deep.equal([['SIGKILL'], []]);
+    expect(scripts.started.map(({signals}) => signals)).to.deep.equal([['SIGKILL'], []]);
   });
 });

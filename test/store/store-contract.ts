@@ -21,7 +21,7 @@ export function describeStore(name: string, open: () => Promise<TempStore>): voi
         expect(await temp.store.list(refresh)).to.deep.equal({kind: 'names', names: [FIRST_LOCK]});
     });
 
-    it('renames from the name seen, once: the second from the same name fails and says why', async () => {
+    it('W15: renames from the name seen, once: the second from the same name fails and says why', async () => {
       expect(await temp.store.rename(FIRST_LOCK, owned)).to.deep.equal({kind: 'done'});
       const late = await temp.store.rename(FIRST_LOCK, '0000000001.held.n2.aaaaaaaa.30000.1');
       expect(late).to.have.property('kind', 'failed');

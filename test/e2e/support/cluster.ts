@@ -7,7 +7,7 @@ import type {EpochRecord} from '../../../lib/store/contract.ts';
 import {eventually} from '../../support/eventually.ts';
 import {makeTempDir, removeTempDir} from '../../support/temp-dir.ts';
 import {runCommand, type CommandResult, type User} from './command.ts';
-import {TestNode, type Launch} from './node.ts';
+import {TestNode, type Launch, type Within} from './node.ts';
 import {describeProcesses, killAll, processesOf} from './processes.ts';
 import {assertNoOverlap, describeRuns, readWitnessLog, type WitnessReport} from './witness-log.ts';
 import {witness, type ServiceOf} from './witness.ts';
@@ -40,6 +40,10 @@ export interface ClusterOptions {
   readonly user?: User;
   /** More options for every launch. */
   readonly args?: readonly string[];
+  /** Where each node runs, if not where the tests do. */
+  readonly within?: (id: string) => Within;
+  /** More variables for every process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** For whatever ends by itself once its agent is told to, ms. */
@@ -230,12 +234,22 @@ export class Cluster {
     const timings = Object.entries(given).flatMap(([key, value]) => [`--${key}`, value]);
     const held = containment ? ['--containment', containment] : [];
     const all = [...timings, ...held, '--port', '0', ...args];
-    return new TestNode({id, root, persistenceDir, place, service: service(place), args: all, env: this.environment(), user});
+    return new TestNode({
+      id,
+      root,
+      persistenceDir,
+      place,
+      service: service(place),
+      args: all,
+      env: this.environment(),
+      user,
+      within: options.within?.(id),
+    });
   }
 
   /** What every process of the cluster gets: by it they are found again. */
   environment(): NodeJS.ProcessEnv {
-    return {PATH: process.env['PATH'], LANG: 'C', HOME: this.root, HA_E2E: this.root};
+    return {PATH: process.env['PATH'], LANG: 'C', HOME: this.root, HA_E2E: this.root, ...this.options.env};
   }
 
   private makeDirectory(directory: string): void {

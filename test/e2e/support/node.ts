@@ -8,6 +8,7 @@ import type {SummaryView} from '../../../lib/http/views.ts';
 import {eventually} from '../../support/eventually.ts';
 import {ask, type Answer, type AskOptions} from './ask.ts';
 import {commandLine, type User} from './command.ts';
+import {lastLines, saysMaster, stateOf, untilState} from './node-answers.ts';
 import {processesOf, untilGone} from './processes.ts';
 import {WITNESS, type Service, type ServicePlace} from './witness.ts';
 
@@ -24,6 +25,16 @@ export interface NodePlan {
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly user: User | undefined;
+  /** Where it runs, if not where the tests do. */
+  readonly within: Within | undefined;
+}
+
+/** Another network namespace. */
+export interface Within {
+  /** What a command is started through; its process becomes the command. */
+  readonly prefix: readonly string[];
+  /** An HTTP request made from there. */
+  readonly ask: (url: string, options?: AskOptions) => Promise<Answer>;
 }
 
 export interface Exit {
@@ -79,12 +90,13 @@ export class TestNode {
 
   /** Starts an agent that may also refuse to. It leads a process group of its own. */
   start(...args: readonly string[]): Launch {
-    const {persistenceDir, service, env, user} = this.plan;
+    const {persistenceDir, service, env, user, within} = this.plan;
     const config = service.config && ['--config', this.writeConfig(service.config)];
     const own = ['--persistenceDir', persistenceDir, '--stateDir', this.stateDir, '--pidFile', this.pidFile, '--nodeId', this.id];
     const command = service.command ? ['--', ...service.command] : [];
     const [program, rest] = commandLine(user, ['launch', ...own, ...this.plan.args, ...(config ?? []), ...args, ...command]);
-    this.launches.push(this.spawn(program, rest, {...env, HA_E2E_NODE: this.id}));
+    const [first = '', ...others] = [...(within?.prefix ?? []), program, ...rest];
+    this.launches.push(this.spawn(first, others, {...env, HA_E2E_NODE: this.id}));
     return this.current;
   }
 
@@ -174,43 +186,27 @@ export class TestNode {
   }
 
   async get(path: string, options?: AskOptions): Promise<Answer> {
-    return ask(new URL(path, this.url()).href, options);
+    return (this.plan.within?.ask ?? ask)(new URL(path, this.url()).href, options);
   }
 
   /** What /v1/server/ha/states says: the whole view of this node. */
   async state(): Promise<SummaryView> {
-    const {status, text} = await this.get('/v1/server/ha/states');
-    if (status !== 200) throw new Error(`${this.id} answers ${status}: ${text}`);
-    return JSON.parse(text) as SummaryView;
+    return stateOf(this);
   }
 
   /** Whether a proxy would send users here; an agent that does not answer is no master, and one that is stopped does not. */
   async isMaster(): Promise<boolean> {
     if (!this.isRunning() || (await isStopped(this.agentPid))) return false;
-    return this.get('/master').then(
-      ({status}) => status === 200,
-      () => false,
-    );
+    return saysMaster(this);
   }
 
   async untilState(state: string, timeoutMs = 45_000): Promise<SummaryView> {
-    let seen = 'nothing';
-    return eventually(
-      async () => {
-        const view = await this.state();
-        seen = `${view.state}, because ${view.because}`;
-        return view.state === state && view;
-      },
-      timeoutMs,
-      `${this.id} is not ${state}`,
-    ).catch((error: unknown) => {
-      throw new Error(`${this.id} should be ${state}, but is ${seen}`, {cause: error});
-    });
+    return untilState(this, state, {timeoutMs});
   }
 
   /** What the witness of this node answers. @throws where none serves */
   async served(): Promise<Served> {
-    const {text} = await ask(`http://127.0.0.1:${this.plan.place.port}/`);
+    const {text} = await (this.plan.within?.ask ?? ask)(`http://127.0.0.1:${this.plan.place.port}/`);
     return JSON.parse(text) as Served;
   }
 
@@ -232,7 +228,7 @@ export class TestNode {
   story(lines = 60): string {
     const files = this.launches.map((_, index) => this.logFile('log', index + 1));
     return [...files, join(this.stateDir, 'guardian.log')]
-      .map((file) => `----- ${file}\n${readIfThere(file).trimEnd().split('\n').slice(-lines).join('\n')}`)
+      .map((file) => `----- ${file}\n${lastLines(readIfThere(file), lines)}`)
       .join('\n');
   }
 

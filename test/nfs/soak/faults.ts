@@ -1,4 +1,5 @@
 // How each fault of a soak is done to a cluster in the lab, and undone.
+import {makeForget} from '../../../scripts/nfs-lab/lost-reply.ts';
 import {EXPORTED} from '../../../scripts/nfs-lab/plan.ts';
 import type {Part} from '../../e2e/support/node.ts';
 import type {LabCluster} from '../support/lab-cluster.ts';
@@ -68,6 +69,12 @@ async function doToNode(cluster: LabCluster, node: LabNode, kind: NodeFault, {am
       return after(lab.cut(machine, kind === 'cut' ? 'both' : kind === 'cut replies' ? 'replies' : 'requests'), () =>
         lab.heal(machine),
       );
+    // What the server has carried out meanwhile it is asked for again, and has forgotten.
+    case 'lose replies':
+      return after(lab.cut(machine, 'replies'), async () => {
+        await makeForget(lab, machine, lab.plan.vers === '3' ? 'crash' : 'restart');
+        await lab.heal(machine);
+      });
     case 'delay machine':
       return after(lab.delay(machine, amount), () => lab.delay(machine, 0));
     case 'step clock':

@@ -16,6 +16,7 @@ export type NodeFault =
   | 'cut'
   | 'cut replies'
   | 'cut requests'
+  | 'lose replies'
   | 'delay machine'
   | 'step clock'
   | 'end and launch'
@@ -63,6 +64,7 @@ const NODE_FAULTS: Readonly<Record<NodeFault, Range>> = {
   cut: [300, 18_000],
   'cut replies': [300, 18_000],
   'cut requests': [300, 18_000],
+  'lose replies': [1_500, 8_000],
   'delay machine': [2_000, 12_000],
   'step clock': [500, 4_000],
   'end and launch': [0, 5_000],
@@ -131,8 +133,8 @@ function makeFault(rng: Rng, kind: Fault['kind']): Fault {
 const roleFor = (rng: Rng, kind: NodeFault): Role =>
   kind === 'remove' || rng.chance(0.4) ? rng.pick(['standby', 'other'] as const) : 'owner';
 
-/** Commands need a cluster that works; and a machine that stands still must not become the owner's by another fault. */
-const ALONE: readonly Fault['kind'][] = ['freeze machine', 'switchover', 'remove'];
+/** Commands need a cluster that works, and a loss of replies the server to itself; a machine that stands still must not become the owner's by another fault. */
+const ALONE: readonly Fault['kind'][] = ['freeze machine', 'lose replies', 'switchover', 'remove'];
 
 const canOverlap = (first: Fault, second: Fault): boolean =>
   first.role !== second.role && ![first, second].some(({kind}) => ALONE.includes(kind));

@@ -97,7 +97,7 @@ export class LabCluster {
     await this.init();
     await Promise.all(this.nodes.map((node) => node.launch(...args)));
     const master = await this.awaitMaster();
-    await Promise.all(this.others(master).map((node) => node.awaitState('STANDBY')));
+    await Promise.all(this.others(master).map((node) => node.untilState('STANDBY')));
     return master;
   }
 

@@ -8,6 +8,7 @@ import type {Lab} from '../../../scripts/nfs-lab/lab.ts';
 import {managementAddress} from '../../../scripts/nfs-lab/plan.ts';
 import type {Part} from '../../e2e/support/node.ts';
 import {CLI} from '../../e2e/support/command.ts';
+import {lastLines, saysMaster, stateOf, untilState} from '../../e2e/support/node-answers.ts';
 import type {ServiceOf} from '../../e2e/support/witness.ts';
 import {eventually} from '../../support/eventually.ts';
 import {WitnessStream} from './witness-stream.ts';
@@ -147,45 +148,28 @@ export class LabNode {
 
   /** What /v1/server/ha/states says: the whole view of this node. */
   async state(): Promise<SummaryView> {
-    const {status, text} = await this.get('/v1/server/ha/states');
-    if (status !== 200) throw new Error(`${this.id} answers ${status}: ${text}`);
-    return JSON.parse(text) as SummaryView;
+    return stateOf(this);
   }
 
   /** Whether a proxy would send users here; who does not answer is no master. */
   async isMaster(): Promise<boolean> {
     if (!this.isRunning) return false;
-    return this.get('/master', {timeoutMs: 2_000}).then(
-      ({status}) => status === 200,
-      () => false,
-    );
+    return saysMaster(this, {timeoutMs: 2_000});
   }
 
-  async awaitState(state: string, timeoutMs = STATE_MS): Promise<SummaryView> {
-    let seen = 'nothing';
-    return eventually(
-      async () => {
-        await sleep(POLL_MS);
-        const view = await this.state();
-        seen = `${view.state}, because ${view.because}`;
-        return view.state === state && view;
-      },
-      timeoutMs,
-      `${this.id} is not ${state}`,
-    ).catch((error: unknown) => {
-      throw new Error(`${this.id} should be ${state}, but is ${seen}`, {cause: error});
-    });
+  async untilState(state: string, timeoutMs = STATE_MS): Promise<SummaryView> {
+    return untilState(this, state, {timeoutMs, pauseMs: POLL_MS});
   }
 
   /** Everything that helps to understand a failure; the machine may be gone. */
   async story(lines = 60): Promise<string> {
-    const tail = (text: string): string => text.trimEnd().split('\n').slice(-lines).join('\n');
     const file = path.join(this.plan.stateDir, 'guardian.log');
     const guardian = await this.lab.run(this.machine, ['tail', '-n', String(lines), file], {timeoutMs: 5_000}).then(
       ({stdout, stderr}) => stdout || stderr,
       (error: unknown) => String(error),
     );
-    return [`----- agent of ${this.id} on ${this.machine}`, tail(this.log), `----- its ${file}`, tail(guardian)].join('\n');
+    const head = `----- agent of ${this.id} on ${this.machine}`;
+    return [head, lastLines(this.log, lines), `----- its ${file}`, lastLines(guardian, lines)].join('\n');
   }
 
   private get witnessFile(): string {

@@ -41,7 +41,7 @@ export async function launchInTurn(cluster: LabCluster, first: LabNode): Promise
   await first.launch();
   await cluster.awaitMaster(first.id);
   await Promise.all(cluster.others(first).map((node) => node.launch()));
-  await Promise.all(cluster.others(first).map((node) => node.awaitState('STANDBY')));
+  await Promise.all(cluster.others(first).map((node) => node.untilState('STANDBY')));
 }
 
 /** Takes the master away, and waits until another node serves. */
@@ -82,7 +82,7 @@ export async function loseMaster(
 
 /** The cluster has one master, this one; the others follow it, and it stays so. @returns when the last of them followed */
 export async function settles(cluster: LabCluster, watch: LockWatch, master: LabNode): Promise<bigint> {
-  const followed = async (node: LabNode): Promise<boolean> => (await node.awaitState('STANDBY')).masterId === master.id;
+  const followed = async (node: LabNode): Promise<boolean> => (await node.untilState('STANDBY')).masterId === master.id;
   for (const node of cluster.others(master))
     await eventually(() => followed(node), SERVES_MS, `${node.id} does not follow ${master.id}`);
   const sinceNs = hostNs();
