@@ -75,7 +75,8 @@ function createBringer({file, check, reload, log, signal}: OutputOptions): (text
   async function replace(text: string): Promise<boolean> {
     const before = await textOf(file);
     await put(file, text);
-    if (await run('check', check)) {
+    const fault = await faultOf('check', check);
+    if (fault === undefined) {
       owesReload = reload !== undefined;
       log.info(`wrote ${file}`);
       return true;
@@ -83,24 +84,29 @@ function createBringer({file, check, reload, log, signal}: OutputOptions): (text
     if (before === undefined) await rm(file, {force: true});
     else await put(file, before);
     await put(`${file}.rejected`, text);
+    complain('check', `${fault}: ${file} is refused: the old one stays, and what was refused is ${file}.rejected`);
     return false;
   }
 
-  async function run(what: 'check' | 'reload', command: readonly string[] | undefined): Promise<boolean> {
-    if (command === undefined) return true;
+  /** @returns what is wrong, a sentence. */
+  async function faultOf(what: 'check' | 'reload', command: readonly string[] | undefined): Promise<string | undefined> {
+    if (command === undefined) return undefined;
     const {ok, because} = await probeCommand({kind: 'command', command, timeoutMs: COMMAND_MS})(signal);
-    const then = what === 'check' ? `: ${file} is refused: the old one stays, and what was refused is ${file}.rejected` : '';
     if (ok) say(what, `--${what} is content`, {}, 'debug');
-    else if (!signal.aborted) say(what, `--${what} failed: ${because}${then}`, {}, 'error');
-    return ok;
+    return ok ? undefined : `--${what} failed: ${because}`;
+  }
+
+  function complain(what: 'check' | 'reload', complaint: string): void {
+    if (!signal.aborted) say(what, complaint, {}, 'error');
   }
 
   return async (text) => {
     try {
       if ((await textOf(file)) !== text && !(await replace(text))) return false;
-      if (owesReload && !(await run('reload', reload))) return false;
-      owesReload = false;
-      return true;
+      const fault = owesReload ? await faultOf('reload', reload) : undefined;
+      owesReload = fault !== undefined;
+      if (fault !== undefined) complain('reload', fault);
+      return fault === undefined;
     } catch (error) {
       say('file', `${file} cannot be written, and is tried again: ${reasonOf(error)}`, {}, 'error');
       return false;
