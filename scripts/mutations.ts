@@ -103,7 +103,7 @@ export const MUTATIONS: readonly Mutation[] = [
   one(
     'K: the agent starts a new guardian before the old one is gone',
     'guardian-link.js',
-    "return { ...s, link: { kind: 'dying' }, service, because };",
+    "return { ...s, link: { kind: 'dying' }, guardianDoubtedAt: undefined, service, because };",
     "return { ...s, link: { kind: 'absent' }, service: { kind: 'down' }, because };",
   ),
   quick(

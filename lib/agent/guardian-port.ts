@@ -90,10 +90,10 @@ class Guardian implements ChangeableGuardian {
   async kill(): Promise<{readonly proven: boolean; readonly because: string}> {
     this.#outdated = false;
     for (;;) {
-      const result = await this.#client?.kill();
-      if (!result) return {proven: true, because: 'there was no guardian'};
-      const onlyPassiveTells = ['ensure', 'systemd'].includes(this.#setup.service.kind);
-      if (isSettled(result, onlyPassiveTells)) return {proven: result.proven, because: result.because};
+      if (!this.#client) return {proven: true, because: 'there was no guardian'};
+      const result = await this.#client.kill();
+      // What it runs may be of another kind than what this agent is to run.
+      if (isSettled(result, this.#client.record.service === 'ensure')) return {proven: result.proven, because: result.because};
       this.#tellSurvivors(result);
       await sleep(RETRY_MS);
     }

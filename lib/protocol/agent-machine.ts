@@ -3,7 +3,7 @@
 import type {AgentEffect, AgentInput, AgentState, Self, Settings} from './agent-state.ts';
 import {heartbeatOf} from './agent-report.ts';
 import {judge, refuseIfLed, seekLease} from './claim.ts';
-import {loseGuardian, overdueAt, sendDeadline, watchGuardian} from './guardian-link.ts';
+import {loseGuardian, overdueAt, secondLookAt, sendDeadline, watchGuardian} from './guardian-link.ts';
 import {hurry, isDue, nextAttempt, nextBeat, occupy} from './lanes.ts';
 import {holdLease, nothingRuns, onListed, onRenamed} from './lease.ts';
 import {listen, onHeard, onHeartbeatWritten} from './peers.ts';
@@ -46,6 +46,7 @@ export function newAgent(self: Self, settings: Settings, known: Epoch, now: Mono
     lease: {kind: 'none'},
     adoption: undefined,
     link: {kind: 'absent'},
+    guardianDoubtedAt: undefined,
     service: {kind: 'down'},
     failures: 0,
     peers: {},
@@ -240,7 +241,7 @@ function nextStepAt(s: AgentState, now: MonoMs): MonoMs {
   if (s.service.kind === 'backoff') times.push(s.service.until);
   if (s.service.kind === 'starting') times.push(after(s.service.since, s.settings.startTimeoutMs));
   if (s.link.kind === 'connected' && s.link.unacknowledged) times.push(after(s.link.unacknowledged.since, GUARDIAN_ACK_MS));
-  times.push(overdueAt(s));
+  times.push(overdueAt(s), secondLookAt(s));
   const verdict = s.lease.kind === 'none' && !s.rename ? judge(s, now) : undefined;
   if (verdict?.kind === 'later') times.push(verdict.at);
   return monoMs(Math.min(nextBeat(s, now, LONGEST_SLEEP_MS), ...times.filter((at) => at > now)));

@@ -281,6 +281,8 @@ export interface AgentState {
   readonly lease: Lease;
   readonly adoption: Adopted | undefined;
   readonly link: Link;
+  /** When the guardian was first found to owe an acknowledgement or a stop. */
+  readonly guardianDoubtedAt: MonoMs | undefined;
   readonly service: Supervision;
   /** Runs of the service that failed under the present lease. */
   readonly failures: number;

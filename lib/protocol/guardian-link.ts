@@ -5,6 +5,8 @@ import {after, monoMs, type Epoch, type MonoMs} from './words.ts';
 
 /** A step that comes so much later than it was wanted means that the agent was not running: an acknowledgement may wait unread. */
 const PAUSE_MS = 500;
+/** Between the moment when a guardian is found to owe something and the one when it is given up, ms. */
+const SECOND_LOOK_MS = 200;
 
 /** Sends the end of a confirmed lease, or, given a bare pair, zero. Without a guardian there is nobody to tell and nothing that runs. */
 export function sendDeadline(
@@ -37,14 +39,25 @@ export function watchGuardian(s: AgentState, now: MonoMs, out: AgentEffect[]): A
     return {...s, link: {kind: 'starting'}};
   }
   if (s.link.kind !== 'connected') return s;
+  const {unacknowledged} = s.link;
   const paused = now - s.wakeAt > PAUSE_MS;
-  if (!paused && now >= overdueAt(s)) return loseGuardian(s, 'the guardian did not stop the service at its deadline', out);
-  if (!s.link.unacknowledged) return s;
-  if (paused) {
-    return {...s, link: {kind: 'connected', unacknowledged: {...s.link.unacknowledged, since: now}}};
-  }
-  if (now < after(s.link.unacknowledged.since, GUARDIAN_ACK_MS)) return s;
-  return loseGuardian(s, 'the guardian did not acknowledge a deadline within 1 s', out);
+  // A pause of the whole host has cost the guardian as much.
+  if (paused && unacknowledged) return {...s, link: {kind: 'connected', unacknowledged: {...unacknowledged, since: now}}};
+  const because = faultOf(s, now);
+  if (because === undefined) return s.guardianDoubtedAt === undefined ? s : {...s, guardianDoubtedAt: undefined};
+  if (paused || s.guardianDoubtedAt === undefined) return {...s, guardianDoubtedAt: now};
+  return now < secondLookAt(s) ? s : loseGuardian(s, because, out);
+}
+
+/** What it owes may lie unread in its channel, or it has just been resumed with the agent: it gets so long to say it. */
+export const secondLookAt = (s: AgentState): MonoMs =>
+  s.guardianDoubtedAt === undefined ? monoMs(Number.MAX_SAFE_INTEGER) : after(s.guardianDoubtedAt, SECOND_LOOK_MS);
+
+function faultOf(s: AgentState, now: MonoMs): string | undefined {
+  if (now >= overdueAt(s)) return 'the guardian did not stop the service at its deadline';
+  const since = s.link.kind === 'connected' ? s.link.unacknowledged?.since : undefined;
+  if (since === undefined || now < after(since, GUARDIAN_ACK_MS)) return undefined;
+  return 'the guardian did not acknowledge a deadline within 1 s';
 }
 
 /** When a guardian that gets to run must have said that it stops the service; never, while no service runs under a lease. */
@@ -62,5 +75,5 @@ export function loseGuardian(s: AgentState, because: string, out: AgentEffect[])
   out.push({type: 'killGuardian', because});
   const nothing = s.service.kind === 'down' || s.service.kind === 'backoff';
   const service = nothing ? s.service : ({kind: 'unproven', because} as const);
-  return {...s, link: {kind: 'dying'}, service, because};
+  return {...s, link: {kind: 'dying'}, guardianDoubtedAt: undefined, service, because};
 }

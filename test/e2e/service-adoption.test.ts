@@ -2,7 +2,8 @@
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
 import {withCluster, type Cluster} from './support/cluster.ts';
-import type {TestNode} from './support/node.ts';
+import {TestNode} from './support/node.ts';
+import {ensuredWitness, witness} from './support/witness.ts';
 
 describe('the service of an agent that went', () => {
   it('with --keepService is adopted by the next launch: same process, same epoch, and it never was away', async () => {
@@ -69,6 +70,34 @@ describe('the service of an agent that went', () => {
         await cluster.untilMaster(master.id);
       }
       expect(await look(master)).to.deep.equal(before);
+    });
+  });
+});
+
+describe('a node whose kind of service has changed while its guardian kept the old one', () => {
+  it('lets go of that guardian when nothing runs any more, and may be elected again', async () => {
+    await withCluster({nodes: ['n1', 'n2'], service: ensuredWitness(), timings: {leaseTimeout: '60s'}}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      const before = await look(master);
+      await keepService(cluster, master);
+      const changed = new TestNode({...master.plan, service: witness()(master.plan.place)});
+      try {
+        await changed.launch();
+        await eventually(() => changed.isMaster(), 30_000, 'the kept service is not adopted');
+        expect(await look(master)).to.deep.equal(before);
+        const instanceId = (await changed.state()).nodes[master.id]?.instanceId;
+        const isHeard = async (): Promise<boolean> => (await other.state()).nodes[master.id]?.instanceId === instanceId;
+        await eventually(isHeard, 30_000, 'the next agent is not heard');
+        const {code, stderr} = await cluster.cli('switchover', '--to', other.id, '--persistenceDir', cluster.persistenceDir);
+        expect(code, stderr).to.equal(0);
+        await changed.untilState('STANDBY');
+        await eventually(async () => (await changed.state()).eligible, 30_000, 'it does not become eligible again');
+        await other.terminate();
+        await eventually(() => changed.isMaster(), 30_000, 'it does not serve again');
+        expect(await changed.served()).to.include({node: master.id});
+      } finally {
+        await changed.terminate();
+      }
     });
   });
 });

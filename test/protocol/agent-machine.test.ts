@@ -152,6 +152,22 @@ describe('an owner', () => {
     expect(hands.renames().at(-1)).to.equal('0000000002.free.n1.aaaaaaaa.2');
   });
 
+  it('gives its guardian up a second look after a second without an acknowledgement', () => {
+    const hands = owner().tell({type: 'tick'}, 5_001);
+    expect(hands.count('killGuardian')).to.equal(0);
+    expect(hands.tell({type: 'tick'}, 5_200).count('killGuardian')).to.equal(0);
+    expect(hands.tell({type: 'tick'}, 5_201).count('killGuardian')).to.equal(1);
+  });
+
+  it('reads what its guardian had said before a pause of both', () => {
+    for (const pausedMs of [1_100, 1_300, 1_900, 60_000]) {
+      const hands = owner()
+        .tell({type: 'tick'}, 4_001 + pausedMs)
+        .acknowledge();
+      expect(hands.tell({type: 'tick'}, hands.now + 900).count('killGuardian'), `${pausedMs} ms`).to.equal(0);
+    }
+  });
+
   it('says that its store fails for as long as it does, and not longer', () => {
     const hands = owner().acknowledge();
     const {because} = hands.state;
