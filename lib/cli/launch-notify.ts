@@ -30,7 +30,8 @@ export function attendSystemd({notifier, closers}: Pick<Workbench, 'notifier' | 
 
   notifier.ready();
   tick();
-  const timer = setInterval(tick, Math.min(LOOK_MS, notifier.aliveEveryMs ?? LOOK_MS));
+  // Each sign of life costs a process: no more of them than are asked for.
+  const timer = setInterval(tick, notifier.aliveEveryMs ?? LOOK_MS);
   const unsubscribe = port.subscribe(tell);
   closers.push(async () => {
     clearInterval(timer);
