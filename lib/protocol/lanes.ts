@@ -1,6 +1,7 @@
 // Lanes: one kind of call to the store each, at most one in flight; and k, which never names a target twice.
 import type {AgentEffect, AgentState, ClaimBasis, LaneName, RenameOp} from './agent-state.ts';
 import {formatLockName, type FreeName, type HeldName, type LockName} from './lock-name.ts';
+import {OWNER_LOOK_POLLS} from './timing.ts';
 import {after, epoch, type Epoch, type MonoMs} from './words.ts';
 
 export const isDue = (state: AgentState, lane: LaneName, now: MonoMs): boolean =>
@@ -21,6 +22,10 @@ export const hurry = (state: AgentState, lane: LaneName, now: MonoMs): AgentStat
  */
 export const nextBeat = (state: AgentState, at: MonoMs, intervalMs: number): MonoMs =>
   after(state.startedAt, (Math.floor((at - state.startedAt) / intervalMs) + 1) * intervalMs);
+
+/** When the lock, or who lives, is to be looked at again after `at`. */
+export const nextLook = (state: AgentState, at: MonoMs): MonoMs =>
+  nextBeat(state, at, state.self.timing.pollIntervalMs * (state.lease.kind === 'owned' ? OWNER_LOOK_POLLS : 1));
 
 const setLane = (state: AgentState, lane: LaneName, busy: boolean, dueAt: MonoMs): AgentState => ({
   ...state,

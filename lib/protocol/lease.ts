@@ -1,7 +1,7 @@
 // Holding the lease: what renames and listings mean (R), renewing, giving away (V), and losing.
 import type {AgentEffect, AgentInput, AgentState, GivingAway, Owned, RenameCall} from './agent-state.ts';
 import {sendDeadline} from './guardian-link.ts';
-import {freedByMe, heldByMe, hurry, isDue, issueRename, nextAttempt, nextBeat, vacate} from './lanes.ts';
+import {freedByMe, heldByMe, hurry, isDue, issueRename, nextAttempt, nextBeat, nextLook, vacate} from './lanes.ts';
 import {formatLockName, isWrittenBy, parseLockName, type HeldName, type LockName} from './lock-name.ts';
 import {believe, doubt} from './trust.ts';
 import {LISTEN_POLLS, listenMs} from './timing.ts';
@@ -66,7 +66,8 @@ function noteClaim(call: RenameCall, to: HeldName, claimedAt: MonoMs, out: Agent
 function released(s: AgentState, to: LockName, now: MonoMs, out: AgentEffect[]): AgentState {
   const because = s.lease.kind === 'givingAway' ? s.lease.because : 'the lease was released';
   out.push({type: 'remember', event: {kind: 'ended', epoch: monoEpoch(to), at: now, because}});
-  return hurry({...s, lease: {kind: 'none'}, failures: 0, because: `released the lease: ${because}`}, 'hear', now);
+  const next = {...s, lease: {kind: 'none'} as const, failures: 0, because: `released the lease: ${because}`};
+  return hurry(hurry(next, 'hear', now), 'watch', now);
 }
 
 const monoEpoch = (freed: LockName): HeldName['epoch'] => (freed.epoch - 1) as HeldName['epoch'];
@@ -79,7 +80,7 @@ function learn(s: AgentState, name: LockName, now: MonoMs): AgentState {
 /** What a reading of the lock directory means. A listing from a cache can only show an old name: that costs a try, never safety. */
 export function onListed(s: AgentState, input: AgentInput & {type: 'listed'}, now: MonoMs, out: AgentEffect[]): AgentState {
   const {listing, askedAt, answeredAt} = input;
-  const listened = noteGap(vacate(s, 'watch', nextLook(s, askedAt, answeredAt)), answeredAt);
+  const listened = noteGap(vacate(s, 'watch', afterListing(s, askedAt, answeredAt)), answeredAt);
   if (listing.kind === 'error') return blinded(listened, `the store cannot be read: ${listing.reason}`);
   if (listing.kind === 'notOurStore') return doubt(listened, listing.reason, now);
   const names = [...new Set(listing.names)].flatMap((text) => parseLockName(text) ?? []);
@@ -98,8 +99,8 @@ export function onListed(s: AgentState, input: AgentInput & {type: 'listed'}, no
 
 const blinded = (s: AgentState, blind: string): AgentState => ({...s, blind});
 
-const nextLook = (s: AgentState, askedAt: MonoMs, answeredAt: MonoMs): MonoMs =>
-  answeredAt < s.hintedUntil ? after(askedAt, HINTED_POLL_MS) : nextBeat(s, askedAt, s.self.timing.pollIntervalMs);
+const afterListing = (s: AgentState, askedAt: MonoMs, answeredAt: MonoMs): MonoMs =>
+  answeredAt < s.hintedUntil ? after(askedAt, HINTED_POLL_MS) : nextLook(s, askedAt);
 
 /** How often a node looks for a while after a hint, ms. */
 const HINTED_POLL_MS = 100;
