@@ -57,8 +57,10 @@ export interface Failures {
   'cluster.nodeIdTaken': {readonly nodeId: string; readonly instanceId: string};
   /** A wish names a node, an epoch or an owner that is not (or no longer) there. */
   'cluster.noSuch': {readonly what: string};
-  /** Something asked of the cluster was refused or did not come true in time. */
+  /** Something asked of the cluster was refused before anything of it was begun. */
   'cluster.refused': {readonly what: string; readonly reason: string};
+  /** Something asked of the cluster was begun and did not come true. */
+  'cluster.failed': {readonly what: string; readonly reason: string};
 
   // guardian and service
   'guardian.failed': {readonly reason: string};

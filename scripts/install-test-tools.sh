@@ -8,7 +8,7 @@ LIMIT_SECONDS=600
 POLICY=/usr/sbin/policy-rc.d
 
 # command:package
-TOOLS='bindfs:bindfs fusermount3:fuse3 strace:strace ps:procps unshare:util-linux nsenter:util-linux setpriv:util-linux
+TOOLS='bindfs:bindfs fusermount3:fuse3 strace:strace ps:procps unshare:util-linux nsenter:util-linux setpriv:util-linux prlimit:util-linux
   ip:iproute2 curl:curl openssl:openssl nginx:nginx haproxy:haproxy monit:monit systemctl:systemd initdb:postgresql
   arping:iputils-arping ndptool:libndp-tools'
 LAB_TOOLS='linux.uml:user-mode-linux rpc.nfsd:nfs-kernel-server mount.nfs:nfs-common rpcbind:rpcbind nft:nftables ip:iproute2

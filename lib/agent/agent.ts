@@ -51,7 +51,9 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   let turnedAt = clock.now();
   let settle: (ending: Ending) => void = () => undefined;
   const ended = new Promise<Ending>((resolve) => (settle = resolve));
-  const history = createHistoryWriter(self, store, clock, log);
+  /** What the lock had shown before the present turn: a claim is remembered when its own name stands there. */
+  let shown = state.view;
+  const history = createHistoryWriter(self, store, clock, log, (name) => (shown.text === name ? shown.firstSeenAt : undefined));
   const chronicler = createChronicler(clock, log);
   const fitness = createFitness(ports.health, input);
   const parts: PerformerParts = {
@@ -71,6 +73,7 @@ export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: 
   function input(given: AgentInput, now = clock.now()): void {
     if (state.ended) return;
     const before = state;
+    shown = before.view;
     const {state: next, effects} = stepAgent(before, given, now);
     assertTurn(before, next, effects);
     state = next;

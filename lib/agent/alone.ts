@@ -27,6 +27,7 @@ export class AloneNode {
   readonly ended: Promise<Ending>;
   readonly #parts: AloneParts;
   readonly #listeners = new Set<(event: AgentEvent) => void>();
+  #config: Config;
   #settle: (ending: Ending) => void = () => undefined;
   #state: NodeState = 'INITIALIZING';
   #because = 'starting';
@@ -38,6 +39,7 @@ export class AloneNode {
 
   constructor(parts: AloneParts) {
     this.#parts = parts;
+    this.#config = parts.config;
     this.ended = new Promise((resolve) => (this.#settle = resolve));
     const shared = (): never => {
       throw new Refused('this node runs with highAvailability disabled: there is no cluster');
@@ -66,6 +68,11 @@ export class AloneNode {
     this.#serve();
   }
 
+  /** Takes over what may change while the node runs. */
+  configure(config: Config): void {
+    this.#config = config;
+  }
+
   end(because: string): void {
     if (this.#ending !== undefined) return;
     this.#ending = because;
@@ -77,8 +84,8 @@ export class AloneNode {
 
   #serve(): void {
     if (this.#ending !== undefined) return;
-    const {guardian, config} = this.#parts;
-    if (!config.runs) return this.#tell('MASTER', 'alone, without a service');
+    const {guardian} = this.#parts;
+    if (!this.#config.runs) return this.#tell('MASTER', 'alone, without a service');
     guardian.send({type: 'deadline', epoch: NO_EPOCH, attempt: ++this.#attempt, deadline: NEVER});
     guardian.send({type: 'start', run: ++this.#run, epoch: NO_EPOCH});
     this.#running = true;
@@ -102,7 +109,7 @@ export class AloneNode {
     this.#running = false;
     if (this.#ending !== undefined) return this.#over();
     this.#tell('FAILED', `the service ended: ${because}`);
-    setTimeout(() => this.#serve(), this.#parts.config.service.backoffMs);
+    setTimeout(() => this.#serve(), this.#config.service.backoffMs);
   }
 
   async #reopen(because: string): Promise<void> {
@@ -130,8 +137,8 @@ export class AloneNode {
   }
 
   #status(): ReturnType<AgentPort['status']> {
-    const {config, prelude, clock} = this.#parts;
-    return aloneReport(config, prelude, clock, {
+    const {prelude, clock} = this.#parts;
+    return aloneReport(this.#config, prelude, clock, {
       state: this.#state,
       phase: this.#state === 'MASTER' ? 'ready' : 'starting',
       mode: 'disabled',

@@ -2,6 +2,7 @@
 import type {HistoryEvent} from '../protocol/agent-state.ts';
 import type {Self} from '../protocol/agent-state.ts';
 import {parseLockName} from '../protocol/lock-name.ts';
+import type {MonoMs} from '../protocol/words.ts';
 import type {EpochRecord, Store} from '../store/contract.ts';
 import type {Clock, Reporter} from './ports.ts';
 
@@ -14,11 +15,13 @@ export interface HistoryWriter {
 /** How long to wait after a failed write before it is tried again, ms. */
 const RETRY_MS = 1_000;
 
+/** @param changedAt when this node first saw the lock under that name; undefined: it did not. */
 export function createHistoryWriter(
   self: Self,
   store: Pick<Store, 'writeHistory' | 'readEpoch'>,
   clock: Clock,
   log: Reporter,
+  changedAt: (lockName: string) => MonoMs | undefined,
 ): HistoryWriter {
   const records = new Map<number, {record: EpochRecord; detectedAt: number}>();
   /** Ends of epochs that an earlier instance of this node claimed: its record gets them. */
@@ -62,7 +65,7 @@ export function createHistoryWriter(
 
   return {
     add(event) {
-      const changed = applyEvent(records.get(event.epoch), event, self, clock);
+      const changed = applyEvent(records.get(event.epoch), event, {self, clock, changedAt});
       if (changed) records.set(event.epoch, changed);
       else if (event.kind === 'ended' && !records.has(event.epoch)) adopted.set(event.epoch, endOf(event, clock));
       else return;
@@ -80,10 +83,17 @@ export function createHistoryWriter(
 
 type Entry = {readonly record: EpochRecord; readonly detectedAt: number};
 
+interface Witness {
+  readonly self: Self;
+  readonly clock: Clock;
+  readonly changedAt: (lockName: string) => MonoMs | undefined;
+}
+
 /** @returns undefined for an epoch that an earlier instance claimed, and where nothing changes. */
-function applyEvent(entry: Entry | undefined, event: HistoryEvent, self: Self, clock: Clock): Entry | undefined {
+function applyEvent(entry: Entry | undefined, event: HistoryEvent, {self, clock, changedAt}: Witness): Entry | undefined {
   if (event.kind === 'claimed') {
     const from = parseLockName(event.from);
+    const seenAt = changedAt(event.from);
     const agoMs = clock.now() - event.claimedAt;
     const record: EpochRecord = {
       format: 1,
@@ -93,7 +103,12 @@ function applyEvent(entry: Entry | undefined, event: HistoryEvent, self: Self, c
       why: event.why,
       because: whyOf(event.why, from?.writer?.nodeId ?? 'nobody'),
       claimedAtWallMs: Math.round(clock.wallMs() - agoMs),
-      phasesMs: {claimed: Math.round(event.claimedAt - event.detectedAt), started: null, ready: null},
+      phasesMs: {
+        detected: seenAt === undefined ? null : Math.round(event.detectedAt - seenAt),
+        claimed: Math.round(event.claimedAt - event.detectedAt),
+        started: null,
+        ready: null,
+      },
       ended: null,
     };
     return {record, detectedAt: event.detectedAt};

@@ -1,6 +1,7 @@
 // The guardians of this node's instances that are not known to be over, as guardian.json keeps them: newest first, each with its instances.
 import {isAddresses} from '../guardian/around.ts';
 import type {GuardianRecord} from '../guardian/record.ts';
+import {isObject} from '../guardian/values.ts';
 import {isInstanceId, type InstanceId} from '../protocol/words.ts';
 
 /** A guardian's record, and the instances that it has obeyed. */
@@ -58,5 +59,3 @@ function isRecord(r: Record<string, unknown>): r is GuardianRecord & Record<stri
 
 const isProcess = (p: unknown): boolean =>
   isObject(p) && typeof p['pid'] === 'number' && typeof p['startTicks'] === 'number' && typeof p['bootId'] === 'string';
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -20,6 +20,8 @@ export interface AgentRecord extends ProcessIdentity {
   readonly pidNamespace: string;
   /** Where it answers HTTP on this host; null until it listens. */
   readonly url: string | null;
+  /** It serves without a cluster (highAvailability disabled). */
+  readonly alone?: true;
 }
 
 export interface LocalState {
@@ -42,7 +44,7 @@ export interface LocalState {
    * @returns the agent before, which is dead; undefined if there was none.
    * @throws HaError 'state.live' if another agent that uses it lives.
    */
-  claim(instanceId: InstanceId): Promise<AgentRecord | undefined>;
+  claim(instanceId: InstanceId, as?: 'member' | 'alone'): Promise<AgentRecord | undefined>;
   /** Adds to this process's own record, after `claim`. */
   setUrl(url: string | null): Promise<void>;
   /** Whatever the caller wrote about the guardian; it validates that itself. @throws HaError 'state.corrupt' if it is no JSON. */
@@ -99,7 +101,7 @@ class Directory implements LocalState {
     return {...agent, stopped: await isStopped(agent.pid)};
   }
 
-  async claim(instanceId: InstanceId): Promise<AgentRecord | undefined> {
+  async claim(instanceId: InstanceId, as: 'member' | 'alone' = 'member'): Promise<AgentRecord | undefined> {
     try {
       return await withShortLock(join(this.dir, 'claim.lock'), async (stillMine) => {
         const live = await this.liveAgent();
@@ -107,7 +109,7 @@ class Directory implements LocalState {
         const before = await this.agent();
         const self = identityOf(process.pid);
         if (self === undefined) throw new Error(`/proc shows no process ${process.pid}, which is this one`);
-        this.#own = {...self, instanceId, pidNamespace: pidNamespace(), url: null};
+        this.#own = {...self, instanceId, pidNamespace: pidNamespace(), url: null, ...(as === 'alone' && {alone: true})};
         stillMine();
         await removeLeftovers(this.dir);
         await writeJson(this.#path('agent'), this.#own);
@@ -195,13 +197,13 @@ function parseKnown(file: string, value: unknown): KnownStore | undefined {
 
 function parseAgent(file: string, value: unknown): AgentRecord | undefined {
   if (value === undefined) return undefined;
-  const {pid, startTicks, bootId: boot, instanceId, pidNamespace: namespace, url} = objectOf(file, value);
+  const {pid, startTicks, bootId: boot, instanceId, pidNamespace: namespace, url, alone} = objectOf(file, value);
   if (!isCount(pid) || pid === 0 || !isCount(startTicks)) throw corrupt(file, 'it names no process');
   if (typeof boot !== 'string' || typeof namespace !== 'string')
     throw corrupt(file, 'it does not say of which boot and namespace');
   if (typeof instanceId !== 'string' || !isInstanceId(instanceId)) throw corrupt(file, 'its instance is none');
   if (url !== null && typeof url !== 'string') throw corrupt(file, 'its url is none');
-  return {pid, startTicks, bootId: boot, instanceId, pidNamespace: namespace, url};
+  return {pid, startTicks, bootId: boot, instanceId, pidNamespace: namespace, url, ...(alone === true && {alone})};
 }
 
 function objectOf(file: string, value: unknown): Readonly<Record<string, unknown>> {

@@ -36,7 +36,7 @@ export class UsageError extends Error {
 }
 
 /** Which cluster, and which of its nodes is the local one. */
-const CLUSTER_KEYS: readonly Key[] = [
+export const CLUSTER_KEYS: readonly Key[] = [
   'persistenceDir',
   'app',
   'leaseTimeout',
@@ -46,11 +46,15 @@ const CLUSTER_KEYS: readonly Key[] = [
   'safetyMargin',
 ];
 const NODE_KEYS: readonly Key[] = [...CLUSTER_KEYS, 'nodeId', 'stateDir', 'pidFile'];
+/** What a launch may say of its mode: without a shared directory the node is found by it. */
+const ALONE_KEYS: readonly Key[] = ['highAvailability', 'persist'];
 
 const json: Readonly<Record<string, CommandLineOption>> = {json: {type: 'boolean', describe: 'print JSON for machines'}};
 
 export const clusterOptions = {...commandLineOptions(CLUSTER_KEYS), ...json};
 export const nodeOptions = {...commandLineOptions(NODE_KEYS), ...json};
+/** For commands that ask the agent on this host, which may be one without a cluster. */
+export const agentOptions = {...commandLineOptions([...NODE_KEYS, ...ALONE_KEYS]), ...json};
 
 /** @param launches whether a node is launched with it. @throws HaError config.invalid */
 export const configOf = (call: Call, launches = false): Promise<Config> =>

@@ -23,7 +23,7 @@ async function history(call: Call): Promise<void> {
     throw error;
   });
   for (const fault of faults) process.stderr.write(`ha-agent: ${fault.reason}\n`);
-  const head = ['epoch', 'from', 'to', 'claimed', 'why', 'claimed after', 'started', 'ready', 'ended'];
+  const head = ['epoch', 'from', 'to', 'claimed', 'why', 'detected', 'claimed after', 'started', 'ready', 'ended'];
   print(call, records, drawTable(head, records.map(rowOf)));
 }
 
@@ -35,6 +35,7 @@ function rowOf(record: EpochRecord): string[] {
     record.to.nodeId,
     new Date(record.claimedAtWallMs).toISOString(),
     record.because,
+    milliseconds(phasesMs.detected),
     milliseconds(phasesMs.claimed),
     milliseconds(phasesMs.started),
     milliseconds(phasesMs.ready),

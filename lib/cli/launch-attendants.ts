@@ -29,7 +29,9 @@ export function attend({config, clock, log, closers}: AttendantsBench, port: Age
   }
 
   function tend(status: Status): void {
-    masterSince = status.state === 'MASTER' ? (masterSince ?? clock.now()) : undefined;
+    // A node that serves alone sees nobody, and so cannot tell who is silent.
+    const leads = status.state === 'MASTER' && status.mode !== 'disabled';
+    masterSince = leads ? (masterSince ?? clock.now()) : undefined;
     const view = masterSince === undefined ? undefined : peersOf(status, clock.now() - masterSince);
     restarts.look(view, () => environmentOf(status));
   }

@@ -36,7 +36,7 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
   const knownBefore = await state.knownStore();
   const earlier = await settleEarlier(bench, (because) => board.waiting(because));
   if (!earlier) return undefined;
-  if (!(await removeLeftAddresses(bench, earlier.living?.addresses ?? [], (because) => board.waiting(because)))) return undefined;
+  if (!(await removeLeftAddresses(bench, earlier, (because) => board.waiting(because)))) return undefined;
   const store = await openOurStore(
     {
       persistenceDir,

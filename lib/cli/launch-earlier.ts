@@ -31,16 +31,19 @@ const ROUND_MS = 1_000;
 
 /**
  * (K) Does not return while a process is known to be left that the last guardian does not hold.
- * @param waiting told what is waited for. @returns undefined if the node was told to end before.
+ * @param waiting told what is waited for.
+ * @param adopts whether the last guardian may be taken over.
+ * @returns undefined if the node was told to end before.
  */
 export async function settleEarlier(
   bench: EarlierBench,
   waiting: (because: string) => void,
+  adopts = true,
 ): Promise<EarlierInstances | undefined> {
   const kept = parseKept(await bench.state.guardian());
   const found = new Map<KeptGuardian, Earlier['kind']>();
   for (const guardian of kept) {
-    const settled = await settle(bench, guardian.record, guardian === kept[0], waiting);
+    const settled = await settle(bench, guardian.record, adopts && guardian === kept[0], waiting);
     if (!settled) return undefined;
     logEarlier(bench, settled);
     found.set(guardian, settled.kind);

@@ -4,9 +4,9 @@ import {hostname} from 'node:os';
 import type {Ending} from '../agent/agent.ts';
 import {AloneNode} from '../agent/alone.ts';
 import {createGuardianPort} from '../agent/guardian-port.ts';
-import {openLocalState, type LocalState} from '../agent/local-state.ts';
+import {formatKept, keep, type KeptGuardian} from '../agent/kept-guardians.ts';
+import {openLocalState} from '../agent/local-state.ts';
 import {mountKindOf} from '../agent/mount.ts';
-import {claimPidFile} from '../agent/pid-file.ts';
 import type {Clock} from '../agent/ports.ts';
 import type {Prelude} from '../agent/prelude.ts';
 import {promiseLine} from '../agent/promise.ts';
@@ -15,36 +15,37 @@ import {describeChange} from '../config/changes.ts';
 import type {Config} from '../config/config.ts';
 import {watchConfig, type ConfigWatch, type ReloadReport} from '../config/watch.ts';
 import type {Key} from '../config/options.ts';
-import {describeError, describeProblem, exitStatus, HaError} from '../errors.ts';
+import {describeError, describeProblem, exitStatus} from '../errors.ts';
 import {bootNow} from '../guardian/clock.ts';
 import {probeContainment} from '../guardian/containment-probe.ts';
-import {isAlive, signal} from '../guardian/proc.ts';
-import {createLogger, type RootLog} from '../log/log.ts';
+import type {RootLog} from '../log/log.ts';
 import {instanceId} from '../protocol/words.ts';
 import {createReadiness} from '../service/checks.ts';
 import {createNotifier, takeNotifySocket} from '../service/notify.ts';
-import {checkUnit} from '../service/unit-check.ts';
 import {attend} from './launch-attendants.ts';
 import {attendSystemd} from './launch-notify.ts';
 import {attendFence} from './launch-fence.ts';
-import {refuseUnusable, removeLeftAddresses} from './launch-around.ts';
+import {removeLeftAddresses, settleWatchdog} from './launch-around.ts';
 import type {Workbench} from './launch-bench.ts';
+import {beginLaunch} from './launch-begin.ts';
 import {joinCluster, type ClusterNode} from './launch-cluster.ts';
+import {settleEarlier} from './launch-earlier.ts';
 import {serveHttp} from './launch-http.ts';
-import {guardianSetup} from './launch-service.ts';
+import {guardianSetup, specOf} from './launch-service.ts';
 import {leaveProcess} from './leave-process.ts';
+import {NOTHING_TO_KEEP_BY} from './keep-service.ts';
 import {refuseLiveStore} from './live-store.ts';
 import {VERSION} from './version.ts';
 
 /** Never returns: the process ends with the status that interface.md promises. */
 export async function launchNode(config: Config, load: () => Promise<Config>): Promise<never> {
-  const {level, format, file, maxSizeBytes, maxFiles} = config.log;
-  const log = await createLogger({level, format, file, maxSizeBytes, maxFiles});
-  const closers: Workbench['closers'] = [];
   // Before anything is started that would inherit it.
-  const notifier = createNotifier(takeNotifySocket(process.env, process.pid), log);
+  const notifySocket = takeNotifySocket(process.env, process.pid);
+  const {log, closers, failure} = await beginLaunch(config);
+  const notifier = createNotifier(notifySocket, log);
   let code: number;
   try {
+    if (failure) throw failure;
     const ending = await runNode(config, load, {log, notifier, closers});
     log.info(`ended: ${ending.because}`, {code: ending.code});
     code = ending.code;
@@ -58,20 +59,14 @@ export async function launchNode(config: Config, load: () => Promise<Config>): P
 }
 
 async function runNode(
-  config: Config,
+  given: Config,
   load: () => Promise<Config>,
   {log, notifier, closers}: Pick<Workbench, 'log' | 'notifier' | 'closers'>,
 ): Promise<Ending> {
-  if (config.service.kind === 'systemd')
-    for (const warning of await checkUnit(config.service.unit, process.getuid?.() ?? 0)) log.warn(warning);
-  await refuseUnusable(config);
-  if (config.replace) await replaceLive(config, log);
-  const lastAgent = async (): ReturnType<LocalState['agent']> => (await openLocalState(config.stateDir)).agent();
-  const pidFile = await claimPidFile(config.pidFile, {lastAgent, log: (text, fields) => log.warn(text, fields)});
-  closers.push(() => pidFile.release());
+  const config = await settleWatchdog(given, log);
   const instance = instanceId(randomBytes(4).toString('hex'));
   const state = await openLocalState(config.stateDir);
-  await state.claim(instance);
+  await state.claim(instance, config.highAvailability === 'disabled' ? 'alone' : 'member');
   const clock: Clock = {now: bootNow, wallMs: () => Date.now()};
   const prelude: Prelude = {version: VERSION, instanceId: instance, startedAtWallMs: clock.wallMs(), uri: null};
   const held = await hold(config);
@@ -88,7 +83,7 @@ async function runNode(
     closers,
   };
   for (const warning of config.warnings) log.warn(warning);
-  return config.highAvailability === 'disabled' ? runAlone(bench) : runInCluster(bench, load);
+  return config.highAvailability === 'disabled' ? runAlone(bench, load) : runInCluster(bench, load);
 }
 
 /** Without being asked, commands of `ensure` and `systemd` are at least made to die with the guardian. */
@@ -139,39 +134,61 @@ async function runInCluster(bench: Workbench, load: () => Promise<Config>): Prom
   return node.agent.ended;
 }
 
-async function runAlone(bench: Workbench): Promise<Ending> {
+async function runAlone(bench: Workbench, load: () => Promise<Config>): Promise<Ending> {
   const {config, prelude, clock, log, state, instance, closers} = bench;
   await refuseLiveStore(config);
   const setup = guardianSetup(config, prelude, undefined, bench);
+  let kept: readonly KeptGuardian[] = [];
   const guardian = createGuardianPort({
     instanceId: instance,
     stateDir: state.dir,
     setup,
     earlier: undefined,
-    remember: () => Promise.resolve(),
+    remember(record) {
+      kept = keep(kept, instance, record);
+      return state.setGuardian(formatKept(kept));
+    },
     lost: () => undefined,
     blocked: () => undefined,
     log,
   });
-  // Nobody else could take over: what is known of the node is a part of what is known of the service.
-  const checks = config.health.filter(({on}) => on !== 'standby');
-  const node = new AloneNode({config, prelude, clock, guardian, readiness: createReadiness(checks), log});
+  const readiness = createReadiness(checksAlone(config));
+  const node = new AloneNode({config, prelude, clock, guardian, readiness, log});
   const http = await serveHttp(config, node.port, log);
   closers.push(() => http.close());
   prelude.uri = http.uri;
   await state.setUrl(http.url);
-  attend(bench, node.port);
-  listenToSignals(
-    bench,
-    (because) => node.end(because),
-    () => http.reload(),
-  );
+  const attendants = attend(bench, node.port);
+  const watch = await watchConfiguration(bench, load, (next, keys) => {
+    attendants.configure(next);
+    readiness.configure(checksAlone(next));
+    if (next.service.kind === 'ensure') guardian.setService(specOf(next, bench));
+    if (keys.includes('uri') && next.http.uri !== undefined) prelude.uri = next.http.uri;
+    node.configure(next);
+  });
+  const end = (because: string, keepService: boolean): void => {
+    if (keepService) log.warn(`SIGUSR2 is not followed: ${NOTHING_TO_KEEP_BY}; SIGTERM stops the node with its service`);
+    else node.end(because);
+  };
+  listenToSignals(bench, end, async () => {
+    await watch.reload();
+    await http.reload();
+  });
   await announce(bench, http.url);
   attendSystemd(bench, node.port);
-  const started = removeLeftAddresses(bench, [], () => undefined).then(() => node.start());
-  await Promise.race([started, node.ended]);
+  const start = async (): Promise<void> => {
+    // What an earlier instance has left is ended: nobody alone has a lease that could be adopted.
+    const earlier = await settleEarlier(bench, () => undefined, false);
+    if (!earlier) return;
+    kept = earlier.kept;
+    if (await removeLeftAddresses(bench, earlier, () => undefined)) await node.start();
+  };
+  await Promise.race([start(), node.ended]);
   return node.ended;
 }
+
+/** Nobody else could take over: what is known of the node is a part of what is known of the service. */
+const checksAlone = ({health}: Config): Config['health'] => health.filter(({on}) => on !== 'standby');
 
 /** The line that says what this node promises goes to standard output, before anything else happens. */
 async function announce({config, containment}: Workbench, url: string): Promise<void> {
@@ -224,8 +241,8 @@ function reportReload(log: RootLog, report: ReloadReport): void {
 }
 
 /**
- * SIGTERM and SIGINT end the node cleanly, SIGUSR2 keeps the service for the next agent, SIGHUP reads configuration, users and certificates again. A
- * second SIGINT ends the agent at once: its guardian stops the service.
+ * SIGTERM and SIGINT end the node cleanly, SIGUSR2 keeps the service for the next agent if there is a lease, SIGHUP reads configuration,
+ * users and certificates again. A second SIGINT ends the agent at once: its guardian stops the service.
  */
 function listenToSignals(
   {log}: Workbench,
@@ -243,24 +260,4 @@ function listenToSignals(
     interrupted = true;
     end('SIGINT', false);
   });
-}
-
-/** Kills the live agent of this node and sees it gone. @throws HaError process.stays */
-async function replaceLive(config: Config, log: RootLog): Promise<void> {
-  const state = await openLocalState(config.stateDir);
-  const live = await state.liveAgent();
-  if (!live) return;
-  log.warn('killing the live agent of this node, as --replace asks', {pid: live.pid});
-  signal(live, 'SIGKILL');
-  const limitMs = 10_000;
-  for (let waitedMs = 0; isAlive(live); waitedMs += 10) {
-    if (waitedMs >= limitMs) {
-      const text = {
-        message: `process ${live.pid} does not die of SIGKILL`,
-        hint: 'it may hang in the kernel: free what it waits for, or reboot',
-      };
-      throw new HaError('process.stays', {pid: live.pid, waitedMs}, text);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

@@ -5,7 +5,7 @@ import {isAbsolute, join, relative, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {Config} from '../config/config.ts';
 import {fromCommandLine, fromEnvironment, variableOf} from '../config/given.ts';
-import {loadConfig} from '../config/load.ts';
+import {loadApp, loadConfig, type ConfigInput} from '../config/load.ts';
 import {flagOf, KEYS, OPTIONS, type Key, type Option, type Values} from '../config/options.ts';
 import {resolveValues} from '../config/resolve.ts';
 import {isServiceUnit, unitName} from '../config/unit-name.ts';
@@ -44,7 +44,8 @@ export async function install(call: Call): Promise<void> {
 }
 
 export async function uninstall(call: Call): Promise<void> {
-  const unit = nameOf(call, textOf(call, 'app') ?? OPTIONS.app.initial);
+  // Whoever names the unit needs no configuration, which may be gone by now.
+  const unit = nameOf(call, textOf(call, 'unit') === undefined ? await loadApp(inputOf(call)) : OPTIONS.app.initial);
   const file = join(UNIT_DIRECTORY, unit);
   const found = await contentOf(file);
   if (found === undefined)
@@ -62,9 +63,11 @@ export async function uninstall(call: Call): Promise<void> {
 }
 
 /** As the agent will find it: it belongs to this host, not to whoever installs it. */
-function launchConfig(call: Call): Promise<Config> {
+const launchConfig = (call: Call): Promise<Config> => loadConfig({...inputOf(call), launches: true});
+
+function inputOf(call: Call): ConfigInput {
   const around = {env: process.env, cwd: process.cwd(), hostname: hostname(), uid: 0};
-  return loadConfig({argv: call.argv, command: call.service, launches: true, ...around});
+  return {argv: call.argv, command: call.service, ...around};
 }
 
 function nameOf(call: Call, app: string): string {

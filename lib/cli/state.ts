@@ -1,14 +1,14 @@
 // state: what the local agent is, in one word.
 import {readLocalState} from '../agent/local-state.ts';
 import {HaError, reasonOf} from '../errors.ts';
-import {configOf, nodeOptions, print, type Call, type Command} from './command.ts';
+import {agentOptions, configOf, print, type Call, type Command} from './command.ts';
 
 export const commands: readonly Command[] = [
   {
     usage: 'state',
     describe: "the local agent's state, one word",
     example: ['$0 state --persistenceDir /mnt/ha', 'MASTER, STANDBY, …'],
-    options: nodeOptions,
+    options: agentOptions,
     run: state,
   },
 ];

@@ -3,7 +3,8 @@ import {parseKept} from '../agent/kept-guardians.ts';
 import {readLocalState} from '../agent/local-state.ts';
 import {HaError} from '../errors.ts';
 import {isAlive, signal} from '../guardian/proc.ts';
-import {configOf, nodeOptions, print, type Call, type Command} from './command.ts';
+import {agentOptions, configOf, print, type Call, type Command} from './command.ts';
+import {NOTHING_TO_KEEP_BY} from './keep-service.ts';
 
 export const commands: readonly Command[] = [
   {
@@ -11,7 +12,7 @@ export const commands: readonly Command[] = [
     describe: 'stop the local agent: service stopped, lock released',
     example: ['$0 stop --keepService --persistenceDir /mnt/ha', 'upgrade: the next launch adopts the service'],
     options: {
-      ...nodeOptions,
+      ...agentOptions,
       keepService: {
         type: 'boolean',
         describe: 'the guardian keeps the service until the lease ends, for the next launch to adopt',
@@ -30,6 +31,7 @@ async function stop(call: Call): Promise<void> {
   const keep = call.argv['keepService'] === true;
   const agent = await readLocalState(config.stateDir).liveAgent();
   if (!agent) return print(call, {stopped: false}, `no agent of node ${config.nodeId} runs here`);
+  if (keep && agent.alone === true) throw nothingToKeepBy(agent.pid);
   if (agent.stopped) signal(agent, 'SIGCONT');
   signal(agent, keep ? 'SIGUSR2' : 'SIGTERM');
   // A store that hangs is waited for until the lease is over; then the agent ends all the same.
@@ -49,6 +51,16 @@ async function stop(call: Call): Promise<void> {
   const what = kept ? 'its service is kept for the next launch' : 'it ran no service that could be kept';
   print(call, {stopped: true, pid: agent.pid, kept}, `stopped process ${agent.pid}; ${what}`);
 }
+
+const nothingToKeepBy = (pid: number): HaError =>
+  new HaError(
+    'cluster.refused',
+    {what: 'stop', reason: NOTHING_TO_KEEP_BY},
+    {
+      message: `process ${pid} goes on with its service: ${NOTHING_TO_KEEP_BY}`,
+      hint: 'leave out --keepService to stop both; for upgrades without a pause launch with --highAvailability auto',
+    },
+  );
 
 /** A guardian that has nothing to keep ends with its agent. */
 async function keepsService(stateDir: string): Promise<boolean> {

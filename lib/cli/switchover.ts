@@ -63,7 +63,7 @@ function refuseHopeless(view: ClusterView, to: string | undefined): Epoch {
 
 /**
  * Follows a change away from `epoch` until a MASTER is there, and prints each phase.
- * @returns the new master. @throws HaError cluster.refused if it did not come true.
+ * @returns the new master. @throws HaError cluster.failed if it did not come true.
  */
 export async function followChange(
   call: Call,
@@ -116,8 +116,8 @@ function phaseOf(view: ClusterView, wish: {readonly epoch: Epoch}): {readonly te
 
 const failed = (reason: string): HaError =>
   new HaError(
-    'cluster.refused',
-    {what: 'switchover', reason},
+    'cluster.failed',
+    {what: 'change of the master', reason},
     {message: `the change did not come true: ${reason}`, hint: 'see "ha-agent status" and "ha-agent history"'},
   );
 

@@ -97,7 +97,7 @@ export class HaClient {
    * `fetch` of a path at whoever is master. What is safe is sent again, to the next master if need be: idempotent requests, and whatever
    * was never sent. Every response is an answer and yours, also a redirect, which is followed only if `init.redirect` says so.
    * @throws HaError 'client.fateUnknown' (it may have been carried out), 'client.unreachable', 'client.noMaster', 'client.noService',
-   * 'client.invalid', 'client.closed'; the reason of `init.signal` if that ends it
+   * 'client.invalid', 'client.closed'; TypeError of what fetch never sends, such as the method TRACE; the reason of `init.signal` if that ends it
    */
   async fetch(path: string, init: HaRequestInit = {}): Promise<Response> {
     return requestOfMaster(path, init, {

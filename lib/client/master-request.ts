@@ -2,13 +2,13 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import {HaError, reasonOf} from '../errors.ts';
 import type {Master} from './present-master.ts';
-import {isIdempotent, isRepeatable, wasNeverSent} from './resend.ts';
+import {isIdempotent, isRepeatable, refuseUnsendable, wasNeverSent} from './resend.ts';
 import {limitTime} from './time-limit.ts';
 
 export interface HaRequestInit extends RequestInit {
   /** The service of the master if not given, or its agent. */
   readonly to?: 'service' | 'agent';
-  /** Your word that this request does no more when it arrives twice; of GET, HEAD, OPTIONS, TRACE, PUT and DELETE it is taken for granted. */
+  /** Your word that this request does no more when it arrives twice; of GET, HEAD, OPTIONS, PUT and DELETE it is taken for granted. */
   readonly idempotent?: boolean;
   /** As of `HaClientOptions`, for this request. */
   readonly timeoutMs?: number;
@@ -35,7 +35,7 @@ class MasterChanged extends Error {
   override readonly name = 'MasterChanged';
 }
 
-/** @throws HaError 'client.…', or the reason of `init.signal` */
+/** @throws HaError 'client.…'; TypeError of a request that fetch refuses to send; the reason of `init.signal` */
 export async function requestOfMaster(path: string, given: HaRequestInit, around: Surroundings): Promise<Response> {
   const {to = 'service', idempotent, timeoutMs = around.timeoutMs, ...init} = given;
   const method = (init.method ?? 'GET').toUpperCase();
@@ -48,6 +48,7 @@ export async function requestOfMaster(path: string, given: HaRequestInit, around
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
       const master = await around.nextMaster(limit.signal);
       const url = targetOf(master, path, to);
+      refuseUnsendable(url, init);
       last ??= {url, error: new Error(`no answer within ${timeoutMs} ms`)};
       const {response, reason} = await attempt(url, master).then(
         (answer) => ({response: answer, reason: undefined}),

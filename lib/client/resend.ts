@@ -1,7 +1,7 @@
 // What may be sent a second time: what was never sent, and what does no more when it is done twice.
 
-/** RFC 9110, 9.2.2. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+/** RFC 9110, 9.2.2, but TRACE, which fetch never sends. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 export const isIdempotent = (method: string): boolean => IDEMPOTENT.has(method.toUpperCase());
 
@@ -16,6 +16,14 @@ export function wasNeverSent(error: unknown): boolean {
   if ('syscall' in error && BEFORE_SENDING.has(error.syscall)) return true;
   if ('code' in error && error.code === 'UND_ERR_CONNECT_TIMEOUT') return true;
   return error.cause !== undefined && wasNeverSent(error.cause);
+}
+
+/** @throws TypeError whatever fetch would refuse to send at all: a method, a header or a body that it does not allow. */
+export function refuseUnsendable(url: URL, init: RequestInit): void {
+  // A stream in the place of the caller's, which stays unread.
+  const isUsed = init.body instanceof ReadableStream && init.body.locked;
+  const body = isUsed || isRepeatable(init.body) ? init.body : new ReadableStream();
+  new Request(url, body === undefined ? init : {...init, body});
 }
 
 /** A stream is gone once it has been read. */

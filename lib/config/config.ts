@@ -1,12 +1,12 @@
 // The configuration as the rest of the program sees it: resolved once, frozen, every path absolute, every duration in ms.
 import {createHash} from 'node:crypto';
-import {isIP} from 'node:net';
 import {basename, isAbsolute, join} from 'node:path';
 import type {ConfigProblem} from '../errors.ts';
 import type {Mode} from '../protocol/heartbeat.ts';
 import {timingFaults, type Timing} from '../protocol/timing.ts';
 import {isNodeId, nodeId as toNodeId, type NodeId} from '../protocol/words.ts';
 import type {FloatingAddress} from '../guardian/address.ts';
+import {isExposed, UNEXPOSED} from '../http/loopback.ts';
 import type {HealthCheck} from './health-checks.ts';
 import {formatDuration} from './units.ts';
 import type {FenceWaits} from '../protocol/fence.ts';
@@ -191,12 +191,9 @@ function checkHttp(values: Values, refuse: Refuse): void {
   if (tlsKey !== undefined && tlsCert === undefined) refuse('tlsCert', 'the certificate of tlsKey');
   if (tlsCa !== undefined && tlsCert === undefined && tlsKey === undefined)
     refuse('tlsCert', 'a certificate, because tlsCa is given');
-  if (isLoopback(values.bindAddress) || values.usersFile !== undefined || tlsCert !== undefined || values.insecure) return;
-  refuse('bindAddress', 'a loopback address such as 127.0.0.1; another one needs usersFile, or tlsCert and tlsKey, or insecure');
+  const has = {users: values.usersFile !== undefined, tls: tlsCert !== undefined, insecure: values.insecure};
+  if (isExposed(values.bindAddress, has)) refuse('bindAddress', UNEXPOSED);
 }
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || (isIP(host) === 4 && host.startsWith('127.')) || (isIP(host) === 6 && /^[0:]*:0*1$/.test(host));
 
 function httpOf(values: Values): Config['http'] {
   const {bindAddress, port, uri, usersFile, tlsCert, tlsKey, tlsCa, insecure} = values;

@@ -39,6 +39,19 @@ export async function loadConfig(input: ConfigInput): Promise<Config> {
   return deepFreeze({...shaped.config, warnings: [...warnings, ...shaped.config.warnings]});
 }
 
+/**
+ * The app alone, for whoever needs nothing else: what is wrong with other keys is no fault here.
+ * @throws HaError config.invalid
+ */
+export async function loadApp(input: ConfigInput): Promise<string> {
+  const outer = [fromCommandLine(input.argv, input.command, input.cwd), fromEnvironment(input.env, input.cwd)];
+  const {source, problems: fileProblems} = await readFileOf(input, outer);
+  const {values, problems: found} = await resolveValues([...outer, source]);
+  const problems = [...fileProblems, ...found].filter(({key}) => ['app', 'config', '(file)'].includes(key));
+  if (problems.length > 0) throw invalid(problems);
+  return values.app;
+}
+
 /** The same configuration with other values; for those that may change while the agent runs. */
 export function withValues(config: Config, values: Values, around: Around): Config {
   const origins: Origins = {rank: () => 0, where: () => 'reload', found: () => undefined};

@@ -136,8 +136,8 @@ const launchOptions = {
     {change: 'live'},
   ),
   pidFile: option<string | undefined>(path('FILE'), undefined, 'where the process id is written', {
-    initialText: './pid.txt',
-    sample: './pid.txt',
+    initialText: 'pid.txt in the working directory',
+    sample: '/run/ha-agent.pid',
   }),
   stateDir: option<string | undefined>(path('DIR'), undefined, 'a local directory that survives reboots, for this node alone', {
     initialText: 'below /var/lib/ha-agent for root, else below $XDG_STATE_HOME or ~/.local/state',
@@ -159,7 +159,7 @@ const launchOptions = {
     'the URL that others are told',
     {initialText: 'made of bindAddress and port', change: 'live', sample: 'http://n1.example:8081/'},
   ),
-  usersFile: option<string | undefined>(path('FILE'), undefined, 'who may do what over HTTP', {sample: './users.yaml'}),
+  usersFile: option<string | undefined>(path('FILE'), undefined, 'who may do what over HTTP', {sample: './users'}),
   tlsCert: option<string | undefined>(path('FILE'), undefined, 'certificate of this node, PEM; with it, HTTPS is spoken', {
     sample: './tls/cert.pem',
   }),
@@ -270,11 +270,23 @@ const serviceOptions = {
     10_000,
     'ensure, systemd: how often active or passive is run, or the unit looked at, again',
   ),
-  'service.attempts': option(whole(1, 1_000), 3, 'how often a start is tried before the lease is given away', {change: 'live'}),
+  'service.attempts': option(
+    whole(1, 1_000),
+    3,
+    'how often a start is tried before the lease is given away; ensure: how often in a row a command is',
+    {change: 'live'},
+  ),
   'service.backoff': option(duration(0, DAY), 1_000, 'wait between two attempts', {change: 'live'}),
   'service.commandTimeout': option(some, 30_000, 'ensure: after this long a command is killed and has failed', {change: 'live'}),
-  'service.startTimeout': option(some, 60_000, 'how long a start may take until the service is ready', {change: 'live'}),
-  'service.coolDown': option(duration(0, DAY), 30_000, 'how long a node whose service kept failing sits out', {change: 'live'}),
+  'service.startTimeout': option(
+    some,
+    60_000,
+    'how long a start may take until the service is ready; ensure: attempts * (commandTimeout + backoff) longer',
+    {change: 'live'},
+  ),
+  'service.coolDown': option(duration(0, DAY), 30_000, 'how long a node whose service kept failing cannot be elected', {
+    change: 'live',
+  }),
   'service.uri': option<string | undefined>(
     text('URL', isServiceUri, 'http, https or tcp, a host and a port, such as http://10.0.0.11:8080'),
     undefined,

@@ -10,8 +10,10 @@ export type SampleValues = Readonly<Partial<Record<Key, string>>>;
 /** @returns YAML that loadConfig accepts, also after any of its commented keys has been switched on. */
 export function sampleConfig(values: SampleValues = {}): string {
   const lines = [
-    '# Configuration of ha-agent. Every key can also be given on the command line (--leaseTimeout 60s)',
-    '# or in the environment (HA_AGENT_LEASE_TIMEOUT=60s); the command line wins, then the environment.',
+    '# Configuration of ha-agent. The command line wins over the environment, and the environment over this file.',
+    '# The environment takes every key but health and restartPeer (HA_AGENT_LEASE_TIMEOUT=60s, HA_AGENT_SERVICE_ATTEMPTS=5).',
+    '# The command line (--leaseTimeout 60s) does not take these two either, and of the keys below service only those that',
+    '# --ensureActive, --ensurePassive, --systemdUnit, --serviceUri and the command after -- give.',
     '# Relative paths start from the directory of this file. (live): a change takes effect without a restart.',
   ];
   for (const key of KEYS.filter((candidate) => !candidate.includes('.') && candidate !== 'health'))

@@ -1,8 +1,9 @@
 // The process that holds the floating addresses of a run: it puts them up, and takes them down when the guardian says so or is dead.
 import {spawn, type ChildProcess} from 'node:child_process';
 import {cidr, type FloatingAddress} from './address.ts';
-import {signalGroup} from './proc.ts';
+import {allProcesses, signalGroup} from './proc.ts';
 import {toolEnvironment} from './tool.ts';
+import {reasonOf} from './values.ts';
 
 /**
  * Each line it reads makes it put up what is not there (again), and answer. The end of its input is the word of the guardian, or its
@@ -27,10 +28,15 @@ each take "$@"`;
 
 /** So much of its complaints is kept, characters. */
 const COMPLAINT_MAX = 500;
+/** How often it is looked whether anything of it is left, ms. */
+const LOOK_MS = 20;
 
 export class AddressHolder {
-  private readonly child: ChildProcess;
+  /** Undefined if it could not even be tried. */
+  private readonly child: ChildProcess | undefined;
+  private readonly ended: (because: string) => void;
   private readonly exited: Promise<void>;
+  private settle: () => void = () => undefined;
   private answer: ((because: string | undefined) => void) | undefined;
   private complaint = '';
   private gone: string | undefined;
@@ -38,28 +44,42 @@ export class AddressHolder {
 
   /** @param ended told when it ends without having been released. */
   constructor(addresses: readonly FloatingAddress[], ended: (because: string) => void) {
-    const places = addresses.flatMap((each) => [each.interface, cidr(each)]);
-    this.child = spawn('sh', ['-c', HOLDER, 'ha-agent-address', ...places], {
+    this.ended = ended;
+    this.exited = new Promise((resolve) => (this.settle = resolve));
+    try {
+      this.child = this.start(addresses.flatMap((each) => [each.interface, cidr(each)]));
+    } catch (error) {
+      // spawn throws what it does not emit; its caller is to know this object before it is told of its end.
+      setImmediate(() => this.notStarted(error));
+    }
+  }
+
+  private start(places: readonly string[]): ChildProcess {
+    const child: ChildProcess = spawn('sh', ['-c', HOLDER, 'ha-agent-address', ...places], {
       cwd: '/',
       env: toolEnvironment(),
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
-    this.child.stdout?.on('data', (text: Buffer) => this.hear(text.toString()));
-    this.child.stderr?.on('data', (text: Buffer) => (this.complaint = (this.complaint + text.toString()).slice(-COMPLAINT_MAX)));
-    // Its end is told by 'exit'.
-    for (const stream of this.child.stdio) stream?.on('error', () => undefined);
-    this.exited = new Promise((resolve) => {
-      const end = (because: string): void => {
-        if (this.gone !== undefined) return;
-        this.gone = because;
-        this.reply(because);
-        if (!this.released) ended(because);
-        resolve();
-      };
-      this.child.once('error', (error) => end(`the process that holds it could not be started: ${error.message}`));
-      this.child.once('exit', (code, name) => end(`the process that holds it has ended (${name ?? code})`));
-    });
+    child.once('error', (error) => this.notStarted(error));
+    child.once('exit', (code, name) => this.end(`the process that holds it has ended (${name ?? code})`));
+    // There are none where there was no descriptor left for them. Its end is told by 'exit'.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.on('error', () => undefined);
+    child.stdout?.on('data', (text: Buffer) => this.hear(text.toString()));
+    child.stderr?.on('data', (text: Buffer) => (this.complaint = (this.complaint + text.toString()).slice(-COMPLAINT_MAX)));
+    return child;
+  }
+
+  private notStarted(error: unknown): void {
+    this.end(`the process that holds it could not be started: ${reasonOf(error)}`);
+  }
+
+  private end(because: string): void {
+    if (this.gone !== undefined) return;
+    this.gone = because;
+    this.reply(because);
+    if (!this.released) this.ended(because);
+    this.settle();
   }
 
   /** Puts up what is not there. One call at a time. @returns why that failed; undefined if all are up. */
@@ -72,17 +92,21 @@ export class AddressHolder {
         resolve(because);
       };
       this.complaint = '';
-      this.child.stdin?.write('put\n');
+      this.child?.stdin?.write('put\n');
     });
   }
 
   /** Takes everything down and ends it, by force after `limitMs`; waits as long again, and no longer. */
   async release(limitMs: number): Promise<void> {
     this.released = true;
-    this.child.stdin?.end();
+    this.child?.stdin?.end();
     if (await this.ends(limitMs)) return;
-    if (this.child.pid !== undefined) signalGroup(this.child.pid, 'SIGKILL');
-    await this.ends(limitMs);
+    const group = this.child?.pid;
+    if (group === undefined) return;
+    signalGroup(group, 'SIGKILL');
+    // What it has started may still put one up.
+    for (let waitedMs = 0; waitedMs < limitMs && isThere(group); waitedMs += LOOK_MS)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
   private ends(limitMs: number): Promise<boolean> {
@@ -107,3 +131,5 @@ export class AddressHolder {
     this.answer = undefined;
   }
 }
+
+const isThere = (group: number): boolean => allProcesses().some((look) => look.group === group);

@@ -44,50 +44,68 @@ export const interfaceNames = (): string[] =>
     .flatMap((line) => /^\s*([^\s:|]+):/.exec(line)?.[1] ?? []);
 
 /**
- * Takes the address from its interface, whatever prefix it has there, and looks whether it is gone. Never rejects.
+ * Takes the address away, wherever it is and whatever prefix it has there, and looks whether it is gone. Never rejects.
+ * @param spared not from where these are.
  * @returns why it may still be there; undefined if it is not.
  */
-export async function removeAddress(floating: FloatingAddress): Promise<string | undefined> {
-  const before = await prefixesOf(floating);
+async function removeAddress(floating: FloatingAddress, spared: readonly FloatingAddress[] = []): Promise<string | undefined> {
+  const before = await lookForAddress(floating, spared);
   if (before.because !== undefined) return before.because;
   let because: string | undefined;
-  for (const prefix of before.prefixes) {
-    const removed = await runTool(['ip', 'address', 'delete', prefix, 'dev', floating.interface], IP_LIMIT_MS);
+  for (const {prefix, interface: link} of before.places) {
+    const removed = await runTool(['ip', 'address', 'delete', prefix, 'dev', link], IP_LIMIT_MS);
     if (!removed.ok) because = removed.because;
   }
-  if (before.prefixes.length === 0) return undefined;
-  const after = await prefixesOf(floating);
+  if (before.places.length === 0) return undefined;
+  const after = await lookForAddress(floating, spared);
   if (after.because !== undefined) return after.because;
-  return after.prefixes.length === 0
-    ? undefined
-    : `${describeAddress(floating)} is still there: ${because ?? 'nobody knows why'}`;
+  return after.places.length === 0 ? undefined : `${describeAddress(floating)} is still there: ${because ?? 'nobody knows why'}`;
 }
 
 /** `removeAddress` of each. @returns the reasons of those that may still be there. */
-export async function removeAddresses(addresses: readonly FloatingAddress[]): Promise<string | undefined> {
-  const reasons = await Promise.all(addresses.map(removeAddress));
+export async function removeAddresses(
+  addresses: readonly FloatingAddress[],
+  spared: readonly FloatingAddress[] = [],
+): Promise<string | undefined> {
+  const distinct = new Map(addresses.map((each) => [describeAddress(each), each]));
+  const reasons = await Promise.all([...distinct.values()].map((each) => removeAddress(each, spared)));
   const left = reasons.filter((because) => because !== undefined);
   return left.length === 0 ? undefined : left.join('; ');
 }
 
-interface Found {
-  /** With their prefix length: `192.0.2.10/24`. */
-  readonly prefixes: readonly string[];
+/** Where an address is up. */
+export interface AddressPlace {
+  readonly interface: string;
+  /** With its prefix length: `192.0.2.10/24`. */
+  readonly prefix: string;
+}
+
+export interface AddressLook {
+  readonly places: readonly AddressPlace[];
+  /** Why nothing is known. */
   readonly because?: string;
 }
 
-async function prefixesOf(floating: FloatingAddress): Promise<Found> {
-  const listed = await runTool(['ip', '-o', 'address', 'show', 'dev', floating.interface], IP_LIMIT_MS);
-  if (listed.ok) return {prefixes: prefixesIn(listed.stdout, floating.address)};
-  // With its interface an address is gone too.
-  return interfaceNames().includes(floating.interface) ? {prefixes: [], because: listed.because} : {prefixes: []};
+/**
+ * Looks for it on every interface, because its own may have another name by now. Never rejects.
+ * @param spared not where these are.
+ */
+export async function lookForAddress(floating: FloatingAddress, spared: readonly FloatingAddress[] = []): Promise<AddressLook> {
+  const listed = await runTool(['ip', '-o', 'address', 'show'], IP_LIMIT_MS);
+  if (!listed.ok) return {places: [], because: listed.because};
+  const elsewhere = spared.filter(({address}) => address === floating.address).map((each) => each.interface);
+  return {places: placesIn(listed.stdout, floating).filter((place) => !elsewhere.includes(place.interface))};
 }
 
-/** @param listed lines such as `2: eth0    inet 192.0.2.10/24 scope global eth0`. */
-export function prefixesIn(listed: string, address: string): string[] {
+/**
+ * The loopback interface never has another name: what is there is somebody else's, such as that of a server behind a load balancer.
+ * @param listed lines such as `2: eth0    inet 192.0.2.10/24 scope global eth0`.
+ */
+export function placesIn(listed: string, floating: Pick<FloatingAddress, 'address' | 'interface'>): AddressPlace[] {
   return listed.split('\n').flatMap((line) => {
-    const [, , family, prefix = ''] = line.split(/\s+/);
+    const [, link = '', family, prefix = ''] = line.split(/\s+/);
     const [found = ''] = prefix.split('/');
-    return (family === 'inet' || family === 'inet6') && canonicalAddress(found) === address ? [prefix] : [];
+    if ((family !== 'inet' && family !== 'inet6') || canonicalAddress(found) !== floating.address) return [];
+    return link === 'lo' && floating.interface !== 'lo' ? [] : [{interface: link, prefix}];
   });
 }

@@ -2,7 +2,15 @@
 import type {Around} from './around.ts';
 import {FloatingAddresses} from './floating-addresses.ts';
 import type {Run, RunEvents} from './run.ts';
+import {reasonOf} from './values.ts';
 import {Watchdog, type WatchdogContext} from './watchdog.ts';
+
+/** What is known of the run from outside. */
+export interface AroundContext extends WatchdogContext {
+  readonly stopTimeoutMs: number;
+  /** Nothing was started, and nothing has failed: what is told of this run after this is of no account. */
+  refused(because: string): void;
+}
 
 /**
  * The watchdog is armed before anything else, and the addresses are up before the service is started, which may bind to them. They come
@@ -11,7 +19,7 @@ import {Watchdog, type WatchdogContext} from './watchdog.ts';
  */
 export function runAround(
   around: Around | undefined,
-  context: WatchdogContext,
+  context: AroundContext,
   events: RunEvents,
   start: (events: RunEvents) => Run,
 ): Run {
@@ -26,21 +34,23 @@ class AroundRun implements Run {
   private readonly start: (events: RunEvents) => Run;
   private readonly watchdog: Watchdog | undefined;
   private readonly addresses: FloatingAddresses | undefined;
-  private readonly note: WatchdogContext['note'];
+  private readonly context: AroundContext;
   private raising: Promise<void> = Promise.resolve();
   private inner: Run | undefined;
   /** It is to end: what is not started yet stays so. */
   private asked = false;
   private hasEnded = false;
   private leaving = false;
+  private toldUnproven = false;
 
-  constructor({addresses, watchdog}: Around, context: WatchdogContext, events: RunEvents, start: (events: RunEvents) => Run) {
+  constructor({addresses, watchdog}: Around, context: AroundContext, events: RunEvents, start: (events: RunEvents) => Run) {
     this.events = events;
     this.start = start;
-    this.note = (text, isTrouble) => context.note(text, isTrouble);
+    this.context = context;
     this.watchdog = watchdog && new Watchdog(watchdog, context);
     const lost = (because: string): void => this.ended(because);
-    this.addresses = addresses.length === 0 ? undefined : new FloatingAddresses(addresses, {note: this.note, lost});
+    const note = (text: string, isTrouble?: boolean): void => context.note(text, isTrouble);
+    this.addresses = addresses.length === 0 ? undefined : new FloatingAddresses(addresses, {note, lost});
   }
 
   begin(): void {
@@ -63,11 +73,11 @@ class AroundRun implements Run {
 
   /** Never rejects. */
   private async raise(): Promise<void> {
-    const because = (await this.guard()) ?? (await this.settle());
-    if (because !== undefined) return this.ended(`could not be started: ${because}`);
-    // It is the guardian that has to have been in time all along.
-    if (this.asked || !this.events.mayRun()) return;
     try {
+      const because = (await this.guard()) ?? (await this.settle());
+      if (because !== undefined) return this.ended(`could not be started: ${because}`);
+      // It is the guardian that has to have been in time all along.
+      if (this.asked || !this.events.mayRun()) return;
       this.inner = this.start({
         started: () => this.events.started(),
         holding: (holder) => this.events.holding(holder),
@@ -77,16 +87,21 @@ class AroundRun implements Run {
       });
     } catch (error) {
       // spawn throws what it does not emit, and then nothing was started.
-      this.ended(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
+      this.ended(`could not be started: ${reasonOf(error)}`);
     }
   }
 
   /** @returns why nothing may be started. */
   private async guard(): Promise<string | undefined> {
-    const because = await this.watchdog?.arm();
-    if (because === undefined || this.watchdog?.required === true) return because;
-    this.note(`the service runs without a watchdog: ${because}`, true);
-    return undefined;
+    const refusal = await this.watchdog?.arm();
+    if (!refusal) return undefined;
+    const {because, isPassing} = refusal;
+    if (this.watchdog?.required !== true) {
+      this.context.note(`the service runs without a watchdog: ${because}`, true);
+      return undefined;
+    }
+    if (isPassing && !this.asked) this.context.refused(because);
+    return because;
   }
 
   private async settle(): Promise<string | undefined> {
@@ -102,6 +117,12 @@ class AroundRun implements Run {
   private gone(proven: boolean): void {
     if (proven) return void this.leave();
     void this.addresses?.lower();
+    this.unproven();
+  }
+
+  private unproven(): void {
+    if (this.toldUnproven) return;
+    this.toldUnproven = true;
     this.events.gone(false);
   }
 
@@ -109,8 +130,11 @@ class AroundRun implements Run {
   private async leave(): Promise<void> {
     if (this.leaving) return;
     this.leaving = true;
+    // An address that stays must not keep the lease for ever: without proof it ends by its silence.
+    const overdue = setTimeout(() => this.unproven(), this.context.stopTimeoutMs);
     await this.raising;
     await this.addresses?.lower();
+    clearTimeout(overdue);
     await this.watchdog?.disarm();
     this.events.gone(true);
   }

@@ -1,13 +1,12 @@
 // What is to surround every run of a guardian's service, as plain data that an agent sends.
 import type {FloatingAddress} from './address.ts';
+import {isObject, isWhole} from './values.ts';
 import type {WatchdogSpec} from './watchdog-device.ts';
 
 export interface Around {
   readonly addresses: readonly FloatingAddress[];
   readonly watchdog: WatchdogSpec | undefined;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Whether it came over the channel, or from a file, as it was sent. */
 export function isAround(value: unknown): value is Around {
@@ -26,6 +25,3 @@ const isAddress = (value: unknown): boolean =>
   typeof value['address'] === 'string' &&
   typeof value['interface'] === 'string' &&
   isWhole(value['prefixLength']);
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isWhole = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;

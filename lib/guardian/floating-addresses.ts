@@ -2,6 +2,7 @@
 import {AddressHolder} from './address-holder.ts';
 import {ANNOUNCE_LIMIT_MS, announcements, describeAddress, removeAddresses, type FloatingAddress} from './address.ts';
 import {runTool} from './tool.ts';
+import {reasonOf} from './values.ts';
 
 /** How long the kernel may take to put them all up, ms. */
 const PUT_LIMIT_MS = 5_000;
@@ -36,6 +37,8 @@ export class FloatingAddresses {
   private down: Promise<void> | undefined;
   private complaint: string | undefined;
   private isLost = false;
+  /** A new holder has not put them up yet. */
+  private replacing = false;
 
   constructor(addresses: readonly FloatingAddress[], events: AddressEvents) {
     this.addresses = addresses;
@@ -59,9 +62,16 @@ export class FloatingAddresses {
     return this.down;
   }
 
+  /** Never rejects. */
   private put(): Promise<string | undefined> {
-    this.putting ??= this.putOnce().finally(() => (this.putting = undefined));
-    return this.putting;
+    if (this.putting) return this.putting;
+    const putting = this.putOnce()
+      .catch(reasonOf)
+      .finally(() => {
+        if (this.putting === putting) this.putting = undefined;
+      });
+    this.putting = putting;
+    return putting;
   }
 
   private async putOnce(): Promise<string | undefined> {
@@ -72,14 +82,26 @@ export class FloatingAddresses {
 
   private holderGone(because: string): void {
     this.holder = undefined;
-    if (this.timers.length === 0 || this.down) return;
+    // One that ends before it has put them up for the first time is not tried again.
+    if (this.timers.length === 0 || this.down || this.replacing) return;
     this.events.note(`the floating address: ${because}, another one takes its place`, true);
-    void this.keep();
+    // What the old one has not done, the new one does.
+    this.putting = undefined;
+    void this.replace();
+  }
+
+  private async replace(): Promise<void> {
+    this.replacing = true;
+    await this.keep();
+    this.replacing = false;
+    // It may have been away for a while.
+    if (!this.down && !this.isLost) this.announce();
   }
 
   private async keep(): Promise<void> {
     const because = await this.put();
-    if (because === undefined || this.down || this.isLost) return;
+    // Where its holder has gone meanwhile, another one is at it.
+    if (because === undefined || this.down || this.isLost || this.putting) return;
     this.isLost = true;
     this.events.lost(`the floating address cannot be kept up: ${because}`);
   }
@@ -98,16 +120,21 @@ export class FloatingAddresses {
 
   private async takeDown(): Promise<void> {
     for (const timer of this.timers) clearTimeout(timer);
-    // An announcement that came after it is down would be a lie.
     this.hush.abort();
-    await Promise.all(this.announcing);
-    await this.holder?.release(RELEASE_LIMIT_MS);
     for (let tries = 0; ; tries += 1) {
-      const because = await removeAddresses(this.addresses);
+      const because = await this.takeDownOnce().catch(reasonOf);
       if (because === undefined) return;
       if ((tries * RETRY_MS) % NOTE_EVERY_MS === 0)
         this.events.note(`the run is not over before its address is down: ${because}`, true);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+  }
+
+  /** @returns why they may still be there. */
+  private async takeDownOnce(): Promise<string | undefined> {
+    // An announcement that came after it is down would be a lie.
+    await Promise.all(this.announcing);
+    await this.holder?.release(RELEASE_LIMIT_MS);
+    return removeAddresses(this.addresses);
   }
 }

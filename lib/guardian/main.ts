@@ -6,7 +6,7 @@ import {rmdir} from 'node:fs/promises';
 import {createServer, type Server, type Socket} from 'node:net';
 import {dirname} from 'node:path';
 import {GuardianShell} from './shell.ts';
-import {encode, LineSplitter, parseAgentMessage, WIRE_VERSION, type Hello} from './wire.ts';
+import {encode, LineSplitter, parseAgentMessage, unknownType, WIRE_VERSION, type Hello} from './wire.ts';
 
 /** Without an agent for so long after the start, it ends, ms. */
 const FIRST_AGENT_MS = 10_000;
@@ -53,6 +53,7 @@ function serve(token: string): void {
 
 function receive(server: Server, socket: Socket, token: string): void {
   const lines = new LineSplitter();
+  const ignored = new Set<string>();
   let known = false;
   const limit = setTimeout(() => socket.destroy(), HELLO_MS);
   socket.setEncoding('utf8');
@@ -66,6 +67,13 @@ function receive(server: Server, socket: Socket, token: string): void {
       const message = parseAgentMessage(line);
       if (known && message) {
         shell?.hear(socket, message);
+        continue;
+      }
+      const type = known ? unknownType(line) : undefined;
+      if (type !== undefined) {
+        // A later agent may say more. One of our own words that cannot be understood still ends the channel: it may have been a stop.
+        if (!ignored.has(type)) note(`ignoring what this guardian does not know: "${type}"`);
+        ignored.add(type);
         continue;
       }
       clearTimeout(limit);

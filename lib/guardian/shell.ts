@@ -23,6 +23,7 @@ import {OutputForwarder} from './output.ts';
 import {isAlive, signal, type ProcessIdentity} from './proc.ts';
 import {environmentOf, startNothing, type Run, type RunContext, type RunEvents} from './run.ts';
 import {passiveUnit, startUnit} from './unit-run.ts';
+import {traceOf} from './values.ts';
 import {encode, type AgentMessage, type GuardianMessage, type GuardianSetup, type Hello} from './wire.ts';
 
 /** The clock is looked at at least this often, ms: a long timer sleeps through a suspend. */
@@ -109,7 +110,7 @@ export class GuardianShell implements RunContext {
 
   /** Whatever went wrong outside of a step: it is told, and what is guarded stays guarded. */
   fault(error: unknown): void {
-    this.note(`a fault, the guardian goes on: ${textOf(error)}`);
+    this.note(`a fault, the guardian goes on: ${traceOf(error)}`);
     this.feed({type: 'tick'});
   }
 
@@ -139,7 +140,7 @@ export class GuardianShell implements RunContext {
       try {
         this.perform(effect, before);
       } catch (error) {
-        this.note(`a fault in ${effect.type}, the guardian goes on: ${textOf(error)}`);
+        this.note(`a fault in ${effect.type}, the guardian goes on: ${traceOf(error)}`);
       }
     }
   }
@@ -147,7 +148,7 @@ export class GuardianShell implements RunContext {
   /** Without a machine nobody knows the deadline of tomorrow: the service is stopped, in time for the one known last. */
   private breakDown(error: unknown): void {
     this.broken = true;
-    this.note(`the guardian's machine has failed, everything is stopped: ${textOf(error)}`);
+    this.note(`the guardian's machine has failed, everything is stopped: ${traceOf(error)}`);
     const {deadline, run, config} = this.state;
     if (run.kind === 'none' || !this.run) return this.exit('its machine has failed');
     const {handle} = this.run;
@@ -156,7 +157,7 @@ export class GuardianShell implements RunContext {
     try {
       handle.term();
     } catch (failure) {
-      this.note(`the service could not be asked to end, it will be killed: ${textOf(failure)}`);
+      this.note(`the service could not be asked to end, it will be killed: ${traceOf(failure)}`);
     }
   }
 
@@ -235,7 +236,8 @@ export class GuardianShell implements RunContext {
         this.note(text);
         this.output.say(text, isTrouble);
       };
-      const context = {...config.timing, note, leaseEnd: () => this.state.deadline?.at};
+      const refused = (because: string): void => this.send({type: 'report', report: {type: 'refused', run, because}});
+      const context = {...config.timing, note, leaseEnd: () => this.state.deadline?.at, refused};
       this.run = {number: run, handle: runAround(around, context, events, (inner) => this.makeRun(epoch, inner))};
     } catch (error) {
       // spawn throws what it does not emit, and then nothing was started.
@@ -268,8 +270,8 @@ export class GuardianShell implements RunContext {
   private checkPassive(id: number, epoch: number | undefined): void {
     const reply = (ok: boolean, because: string): void => this.send({type: 'passive', id, ok, because});
     const {service} = this.setup;
-    if (service.kind !== 'ensure' && service.kind !== 'systemd') return reply(true, 'there is no passive command');
     if (this.state.run.kind !== 'none') return reply(false, 'a run of the service is not over');
+    if (service.kind !== 'ensure' && service.kind !== 'systemd') return reply(true, 'there is no passive command');
     if (!this.passive) {
       const command = service.kind === 'systemd' ? passiveUnit(this, service) : ensureCommand(this, service, 'passive', epoch);
       this.passive = command;
@@ -344,5 +346,3 @@ function adoptedFrom(s: GuardianState): Adopted | undefined {
   const run = s.run.kind === 'running' ? s.run.run : undefined;
   return {from, epoch: s.deadline.epoch, attempt: s.deadline.attempt, deadline: s.deadline.at, run};
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

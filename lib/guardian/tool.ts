@@ -1,5 +1,6 @@
 // One run of a short program of the system (ip, arping, ndptool), which the guardian never waits for longer than it says.
-import {execFile} from 'node:child_process';
+import {execFile, type ExecFileException} from 'node:child_process';
+import {reasonOf} from './values.ts';
 
 export interface ToolEnd {
   readonly ok: boolean;
@@ -30,12 +31,18 @@ export function runTool(argv: readonly string[], limitMs: number, signal?: Abort
     };
     const stuck = setTimeout(() => end(false, `does not end of SIGKILL after ${limitMs} ms`), limitMs + KILLED_MS);
     const options = {timeout: limitMs, killSignal: 'SIGKILL', env: toolEnvironment(), cwd: '/'} as const;
-    execFile(program, rest, {...options, ...(signal && {signal})}, (error, stdout, stderr) => {
+    const done = (error: ExecFileException | null, stdout: string, stderr: string): void => {
       if (!error) return end(true, 'exit status 0', stdout);
       const [complaint = ''] = stderr.trim().split('\n');
       if (error.code === 'ENOENT') return end(false, 'there is no such program');
       if (error.killed === true) return end(false, `still running after ${limitMs} ms, killed`, stdout);
       return end(false, complaint === '' ? error.message : complaint, stdout);
-    });
+    };
+    try {
+      execFile(program, rest, {...options, ...(signal && {signal})}, done);
+    } catch (error) {
+      // It throws what it does not tell: want of memory, arguments that are too long.
+      end(false, `could not be started: ${reasonOf(error)}`);
+    }
   });
 }

@@ -2,8 +2,7 @@
 // and removes before it stops it; the same file gives the unit its epoch. Both lie below /run and are gone after a reboot.
 import {mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {hasCode} from './proc.ts';
-import {ASK_MS, lookAtUnit, systemctl, type Looked} from './unit.ts';
+import {ASK_MS, lookAtUnit, readIfThere, systemctl, type Looked} from './unit.ts';
 import type {UnitSpec} from './wire.ts';
 
 /** What the unit finds in its environment. */
@@ -78,13 +77,4 @@ function replaceFile(file: string, text: string): void {
   const fresh = `${file}.new`;
   writeFileSync(fresh, text, {mode: 0o644});
   renameSync(fresh, file);
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }

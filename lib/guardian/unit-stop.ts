@@ -14,8 +14,11 @@ import {
   type Looked,
   type UnitLook,
 } from './unit.ts';
+import {reasonOf} from './values.ts';
 import type {UnitSpec} from './wire.ts';
 
+/** How often its processes are killed, past systemd, ms. */
+const STRIKE_MS = 100;
 /** Pause between two looks while the unit may still end by itself, ms. */
 const LOOK_MS = 500;
 /** The same while its processes are being killed, ms. */
@@ -47,6 +50,7 @@ export class UnitStop {
   private readonly context: RunContext;
   private readonly spec: UnitSpec;
   private readonly tell: (proven: boolean, because: string) => void;
+  private readonly find: typeof processesIn;
   private groups: readonly string[];
   private asked: Asked | undefined;
   private killing = false;
@@ -54,32 +58,32 @@ export class UnitStop {
   private turning = false;
   private pause: NodeJS.Timeout | undefined;
   private overdue: NodeJS.Timeout | undefined;
+  private striking: NodeJS.Timeout | undefined;
+  /** Why systemd could not be passed by. */
+  private complaint = '';
   private told = false;
   private because = 'systemd has not answered yet';
 
   /**
    * @param groups the control groups that are known, for a kill that cannot wait for systemd's word.
    * @param tell `false` at most once, when the proof is overdue after `kill`; `true` at most once, and then it is over.
+   * @param find whom to kill.
    */
   constructor(
     context: RunContext,
     spec: UnitSpec,
     groups: readonly string[] | undefined,
     tell: (proven: boolean, because: string) => void,
+    find = processesIn,
   ) {
     this.context = context;
     this.spec = spec;
     this.groups = groups ?? controlGroupsOf({id: spec.unit, slice: '', controlGroup: ''});
     this.tell = tell;
+    this.find = find;
   }
 
   begin(): void {
-    // First of all nobody may start it any more: what systemd has begun to start by now is stopped.
-    try {
-      closeGate(this.spec.environmentFile);
-    } catch (error) {
-      this.context.note(`${this.spec.environmentFile} could not be removed: ${String(error)}`);
-    }
     this.turn();
   }
 
@@ -94,6 +98,8 @@ export class UnitStop {
     // A call that waits for the end of a stop would hold up what comes next.
     this.asked?.kill();
     this.turn();
+    // On a timer of its own: a service that goes on starting processes is met again, however long systemd takes for an answer.
+    this.striking = setInterval(() => this.strike(), STRIKE_MS);
     this.strike();
   }
 
@@ -102,6 +108,7 @@ export class UnitStop {
     this.over = true;
     clearTimeout(this.pause);
     clearTimeout(this.overdue);
+    clearInterval(this.striking);
     this.asked?.kill();
   }
 
@@ -122,10 +129,12 @@ export class UnitStop {
   }
 
   private async once(): Promise<void> {
-    if (this.killing) this.strike();
+    // First of all nobody may start it any more: what systemd has begun to start by now is stopped.
+    const gap = this.close();
     await this.ask();
-    const rest = restOf(this.spec.unit, await lookAtUnit(this.spec.unit));
+    const looked = restOf(this.spec.unit, await lookAtUnit(this.spec.unit));
     if (this.over) return;
+    const rest = gap === undefined ? looked : {...looked, gone: false, because: gap};
     if (rest.look) this.groups = [...new Set([...this.groups, ...controlGroupsOf(rest.look)])];
     if (rest.because !== this.because && !rest.gone) this.context.note(rest.because);
     this.because = rest.because;
@@ -144,11 +153,28 @@ export class UnitStop {
     if (end.status !== 0 && !this.killing) this.context.note(`systemctl stop ${this.spec.unit}: ${because}`);
   }
 
+  /** @returns why anybody may still start it. */
+  private close(): string | undefined {
+    const {unit, environmentFile} = this.spec;
+    try {
+      closeGate(environmentFile);
+      return undefined;
+    } catch (error) {
+      return `the unit ${unit} could be started again: ${reasonOf(error)}`;
+    }
+  }
+
   /** Past the word of systemd, which may hang; with KillMode=process it would not even kill all. */
   private strike(): void {
-    for (const pid of processesIn(this.groups) ?? []) {
-      const identity = pid === 0 ? undefined : identityOf(pid);
-      if (identity?.bootId === bootId()) signal(identity, 'SIGKILL');
+    try {
+      for (const pid of this.find(this.groups) ?? []) {
+        const identity = pid === 0 ? undefined : identityOf(pid);
+        if (identity?.bootId === bootId()) signal(identity, 'SIGKILL');
+      }
+    } catch (error) {
+      const complaint = `the processes of ${this.spec.unit} could not be killed, which is tried again: ${reasonOf(error)}`;
+      if (complaint !== this.complaint) this.context.note(complaint);
+      this.complaint = complaint;
     }
   }
 }

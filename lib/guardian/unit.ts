@@ -193,9 +193,9 @@ function subdirectories(directory: string): string[] {
 }
 
 /** @returns undefined if it is not there (any more); the processes of a threaded group are listed above it. */
-function readIfThere(file: string): string | undefined {
+export function readIfThere(file: string): string | undefined {
   try {
-    return readFileSync(file, 'latin1');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENODEV', 'ENOTDIR', 'EOPNOTSUPP', 'ENOTSUP')) return undefined;
     throw error;

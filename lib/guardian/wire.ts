@@ -1,15 +1,19 @@
 // What agent and guardian say to each other: JSON lines over a unix socket, parsed at the door.
 import type {Adopted} from '../protocol/agent-state.ts';
 import type {GuardianConfig, GuardianOrder, GuardianReport} from '../protocol/guardian-machine.ts';
+import {DEFAULT_TIMING} from '../protocol/timing.ts';
 import {epoch, instanceId, isEpoch, isInstanceId, monoMs, type InstanceId} from '../protocol/words.ts';
 import {isAround, type Around} from './around.ts';
 import type {Containment} from './containment.ts';
 import type {ProcessIdentity} from './proc.ts';
+import {isObject, isTexts, isWhole, type Fields} from './values.ts';
 
 /** An agent and a guardian of different versions understand each other only if this is the same. */
 export const WIRE_VERSION = 1;
 /** The longest line that either side accepts, in characters; the pieces of output are the longest. */
 export const LINE_MAX = 1 << 20;
+/** For an agent that does not say `steadyMs`, ms. */
+const STEADY_MS = DEFAULT_TIMING.leaseTimeoutMs;
 
 /** What a guardian runs. Commands are argv arrays; no shell is involved. */
 export type ServiceSpec =
@@ -137,13 +141,21 @@ export function parseAgentMessage(line: string): AgentMessage | undefined {
       return {type: 'passive', id: m['id'], epoch: isWhole(m['epoch']) ? m['epoch'] : undefined};
     case 'environment':
       return isTextRecord(m['values']) ? {type: 'environment', values: m['values']} : undefined;
-    case 'ensure':
-      return isObject(m['service']) && isService(m['service']) && isEnsure(m['service'])
-        ? {type: 'ensure', service: m['service']}
-        : undefined;
+    case 'ensure': {
+      const service = isObject(m['service']) ? completed(m['service']) : {};
+      return isService(service) && isEnsure(service) ? {type: 'ensure', service} : undefined;
+    }
     default:
       return undefined;
   }
+}
+
+const AGENT_TYPES = ['hello', 'order', 'passive', 'environment', 'ensure'];
+
+/** @returns the type of a message that only a later agent knows; undefined for one of ours, sound or not, and for what is no message. */
+export function unknownType(line: string): string | undefined {
+  const type = parseObject(line)?.['type'];
+  return typeof type === 'string' && !AGENT_TYPES.includes(type) ? type : undefined;
 }
 
 /** The guardian is our own child: its lines are only checked for being a message at all. */
@@ -154,7 +166,11 @@ export function parseGuardianMessage(line: string): GuardianMessage | undefined 
 }
 
 function parseHello(m: Fields): Hello | undefined {
-  const {version, token, agent, setup} = m;
+  const {version, token, agent} = m;
+  const setup =
+    isObject(m['setup']) && isObject(m['setup']['service'])
+      ? {...m['setup'], service: completed(m['setup']['service'])}
+      : m['setup'];
   const instance = m['instanceId'];
   if (!isWhole(version) || typeof token !== 'string' || typeof instance !== 'string' || !isInstanceId(instance)) return undefined;
   if (!isObject(agent) || !isWhole(agent['pid']) || !isWhole(agent['startTicks']) || typeof agent['bootId'] !== 'string')
@@ -198,6 +214,9 @@ function isSetup(value: unknown): value is GuardianSetup {
   return isTextRecord(environment) && isService(service);
 }
 
+/** With what an earlier version of the agent leaves out. */
+const completed = (service: Fields): Fields => (service['kind'] === 'ensure' ? {steadyMs: STEADY_MS, ...service} : service);
+
 function isService(service: Fields): boolean {
   const {kind, command, active, passive, containment} = service;
   if (kind === 'none') return true;
@@ -220,8 +239,6 @@ function isService(service: Fields): boolean {
 
 const isEnsure = (service: Fields): service is EnsureSpec & Fields => service['kind'] === 'ensure';
 
-type Fields = Readonly<Record<string, unknown>>;
-
 function parseObject(line: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(line);
@@ -232,9 +249,6 @@ function parseObject(line: string): Fields | undefined {
   }
 }
 
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isWhole = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((each) => typeof each === 'string');
 const isArgv = (value: unknown): boolean => isTexts(value) && value.length > 0 && value[0] !== '';
 const isTextRecord = (value: unknown): value is Record<string, string> =>
   isObject(value) && Object.values(value).every((each) => typeof each === 'string');

@@ -2,7 +2,7 @@
 import {HaError} from '../errors.ts';
 import type {Credentials} from './credentials.ts';
 import {Fault} from './fault.ts';
-import {isLoopback} from './loopback.ts';
+import {isExposed, isLoopback, UNEXPOSED} from './loopback.ts';
 import {refuseForeignPages} from './origin.ts';
 import type {Access, Ctx} from './route.ts';
 import type {Role} from './users-file.ts';
@@ -53,12 +53,12 @@ async function identify(c: Ctx, credentials: Credentials): Promise<{readonly nam
  * @throws HaError 'config.invalid'
  */
 export function refuseExposure(bindAddress: string, has: {users: boolean; tls: boolean; insecure: boolean}): void {
-  if (isLoopback(bindAddress) || has.users || has.tls || has.insecure) return;
+  if (!isExposed(bindAddress, has)) return;
   const problem = {
     key: 'bindAddress',
     where: 'HTTP',
     found: JSON.stringify(bindAddress),
-    expected: 'a loopback address such as 127.0.0.1, or usersFile, or tlsCert and tlsKey, or insecure',
+    expected: UNEXPOSED,
   };
   throw new HaError(
     'config.invalid',

@@ -56,7 +56,15 @@ export interface EpochRecord {
   readonly why: (HistoryEvent & {kind: 'claimed'})['why'];
   readonly because: string;
   readonly claimedAtWallMs: number;
-  /** Milliseconds from `detected` on; a phase that has not come is null. */
-  readonly phasesMs: {readonly claimed: number; readonly started: number | null; readonly ready: number | null};
+  /**
+   * `detected`: from the last change of the lock that the claiming node saw until it might claim; null where it saw none, and in old records.
+   * The others from that moment on; a phase that has not come is null.
+   */
+  readonly phasesMs: {
+    readonly detected: number | null;
+    readonly claimed: number;
+    readonly started: number | null;
+    readonly ready: number | null;
+  };
   readonly ended: {readonly wallMs: number; readonly because: string} | null;
 }

@@ -73,6 +73,7 @@ export const parseEpochRecord = (text: string, epoch: number): Parsed<EpochRecor
       because: fields.sentence('because', BECAUSE_MAX),
       claimedAtWallMs: fields.number('claimedAtWallMs'),
       phasesMs: {
+        detected: phases.optional('detected', (f) => f.nullable('detected', (g) => g.number('detected'))) ?? null,
         claimed: phases.number('claimed'),
         started: phases.nullable('started', (f) => f.number('started')),
         ready: phases.nullable('ready', (f) => f.number('ready')),

@@ -2,7 +2,7 @@
 import {expect} from 'chai';
 import {createHistoryWriter} from '../../lib/agent/history-writer.ts';
 import type {Clock, Reporter} from '../../lib/agent/ports.ts';
-import {epoch, monoMs} from '../../lib/protocol/words.ts';
+import {epoch, monoMs, type MonoMs} from '../../lib/protocol/words.ts';
 import type {EpochRecord, Store} from '../../lib/store/contract.ts';
 import {eventually} from '../support/eventually.ts';
 import {SELF} from './machine-fixture.ts';
@@ -17,6 +17,9 @@ const CLAIMED = {
   detectedAt: monoMs(4_000),
   claimedAt: monoMs(4_500),
 } as const;
+
+/** The lock that was claimed had stood there for three seconds when it might be. */
+const seen = (name: string): MonoMs | undefined => (name === CLAIMED.from ? monoMs(1_000) : undefined);
 
 /** A store whose history can be written only after `failures` tries. */
 function historyOnly(
@@ -38,7 +41,7 @@ function historyOnly(
 describe('the history writer', () => {
   it('writes who took the epoch, from whom, why, and each phase from its detection on', async () => {
     const {store, written} = historyOnly(0);
-    const history = createHistoryWriter(SELF, store, clock, quiet);
+    const history = createHistoryWriter(SELF, store, clock, quiet, seen);
     history.add(CLAIMED);
     history.add({kind: 'started', epoch: epoch(8), at: monoMs(4_700)});
     history.add({kind: 'ready', epoch: epoch(8), at: monoMs(4_900)});
@@ -52,21 +55,28 @@ describe('the history writer', () => {
       why: 'free',
       because: 'n2 had released the lease',
       claimedAtWallMs: 999_500,
-      phasesMs: {claimed: 500, started: 700, ready: 900},
+      phasesMs: {detected: 3_000, claimed: 500, started: 700, ready: 900},
       ended: {wallMs: 1_000_000, because: 'SIGTERM'},
     });
   });
 
+  it('does not tell how long the lock stood still where this node has not seen it', async () => {
+    const {store, written} = historyOnly(0);
+    createHistoryWriter(SELF, store, clock, quiet, () => undefined).add(CLAIMED);
+    await eventually(() => written.length === 1);
+    expect(written[0]?.phasesMs).to.deep.equal({detected: null, claimed: 500, started: null, ready: null});
+  });
+
   it('keeps what could not be written, and writes it when the store is back', async () => {
     const {store, written} = historyOnly(1);
-    createHistoryWriter(SELF, store, clock, quiet).add(CLAIMED);
+    createHistoryWriter(SELF, store, clock, quiet, seen).add(CLAIMED);
     await eventually(() => written.length === 1);
     expect(written[0]?.epoch).to.equal(8);
   });
 
   it('writes a last time when it settles, and gives up when that fails too', async () => {
     const {store, written} = historyOnly(1_000);
-    const history = createHistoryWriter(SELF, store, clock, quiet);
+    const history = createHistoryWriter(SELF, store, clock, quiet, seen);
     history.add(CLAIMED);
     await history.settle(10);
     expect(written).to.deep.equal([]);
@@ -81,7 +91,7 @@ describe('the history writer', () => {
       why: 'free',
       because: 'nobody had held the lease',
       claimedAtWallMs: 1,
-      phasesMs: {claimed: 1, started: 2, ready: 3},
+      phasesMs: {detected: null, claimed: 1, started: 2, ready: 3},
       ended: null,
     };
     for (const [there, expected] of [
@@ -90,7 +100,7 @@ describe('the history writer', () => {
       [undefined, []],
     ] as const) {
       const {store, written} = historyOnly(0, there);
-      const history = createHistoryWriter(SELF, store, clock, quiet);
+      const history = createHistoryWriter(SELF, store, clock, quiet, seen);
       history.add({kind: 'ready', epoch: epoch(3), at: monoMs(1)});
       history.add({kind: 'ended', epoch: epoch(3), at: monoMs(1), because: 'x'});
       await history.settle(1_000);

@@ -154,6 +154,15 @@ describe('openLocalState', () => {
       expect(await state.liveAgent()).to.equal(undefined);
     });
 
+    it('notes whether this agent has a cluster', async () => {
+      const state = await openLocalState(stateDir());
+      await state.claim(ME, 'alone');
+      await state.setUrl(null);
+      expect(await state.agent()).to.have.property('alone', true);
+      await state.claim(ME);
+      expect(await state.agent()).not.to.have.property('alone');
+    });
+
     it('is refused while the agent lives, stopped or not', async () => {
       const other = startStandIn('', stateDir());
       await other.outcome;

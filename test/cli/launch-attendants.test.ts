@@ -50,7 +50,11 @@ describe('the attendants of a node', () => {
     looks = 0;
     await eventually(() => looks > 3);
     expect(await told(), 'while it stands by, and while the cluster is paused').to.deep.equal([]);
-    agent.set({paused: false});
+    agent.set({paused: false, mode: 'disabled'});
+    looks = 0;
+    await eventually(() => looks > 3);
+    expect(await told(), 'of a node that serves alone').to.deep.equal([]);
+    agent.set({mode: 'auto'});
     await eventually(async () => (await told()).length === 2);
     expect([...(await told())].sort()).to.deep.equal(['n3 active n1', 'n4 active n1']);
     await close(built);

@@ -166,6 +166,25 @@ describe('a request of HaClient', () => {
     );
   });
 
+  it('fails at once, and is not sent, where fetch refuses it', async () => {
+    const locked = new ReadableStream();
+    locked.getReader();
+    const refused: readonly (readonly [what: string, init: HaRequestInit])[] = [
+      ['a method that fetch does not have', {method: 'TRACE'}],
+      ['a method that is no word', {method: 'GE T'}],
+      ['a header that is no name', {headers: {'not a name': 'x'}}],
+      ['a header of two lines', {headers: {'x-is': 'a\nb'}}],
+      ['a GET with a body', {method: 'GET', body: 'x'}],
+      ['a stream that somebody else reads', {method: 'PUT', body: locked}],
+    ];
+    for (const [what, init] of refused) {
+      // A limit that is over would be an HaError.
+      const error: unknown = await client.fetch('/', init).catch((reason: unknown) => reason);
+      expect(error, what).to.be.instanceOf(TypeError);
+    }
+    expect(n1.served).to.deep.equal([]);
+  });
+
   it('does not leave the master: a path is no URL', async () => {
     for (const path of ['//elsewhere/', 'http://elsewhere/', 'orders', '/\\elsewhere']) {
       expect(await failure('client.invalid', path)).to.contain('is no path at the master');

@@ -304,6 +304,11 @@ describe('loadConfig', () => {
     expect((await load({argv: {...argv, config: await write('# nothing\nservice:\n')}})).service.kind).to.equal('none');
   });
 
+  it('takes a loopback address in every spelling', async () => {
+    for (const bindAddress of ['127.0.0.2', '::1', '0:0::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1', 'LOCALHOST'])
+      expect((await load({argv: {...argv, bindAddress}})).http.bindAddress).to.equal(bindAddress);
+  });
+
   it('shows the faults without a stack, and exits with 3', async () => {
     const error: unknown = await load({argv: {port: 'x'}}).catch((thrown: unknown) => thrown);
     expect(exitStatus(error)).to.equal(3);

@@ -3,6 +3,7 @@ import {readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {commandLineOptions} from '../../lib/config/command-line.ts';
+import {givenValues} from '../../lib/config/given-sample.ts';
 import {loadConfig} from '../../lib/config/load.ts';
 import {KEYS} from '../../lib/config/options.ts';
 import {sampleConfig, writeSampleConfig} from '../../lib/config/sample.ts';
@@ -19,6 +20,33 @@ describe('the sample config file', () => {
     const config = await loadConfig({...around, argv: {config: file}});
     const plain = await loadConfig({...around, argv: {persistenceDir: '/mnt/ha'}, command: ['/bin/svc', 'x']});
     expect({...config, file: undefined}).to.deep.equal(plain);
+  });
+
+  it('has what was given on the command line and in the environment, paths made absolute', async () => {
+    const file = join(dir(), 'ha.yaml');
+    const given = {
+      argv: {app: 'true', persistenceDir: 'my share: 1', nodeId: 'n7'},
+      env: {HA_AGENT_LEASE_TIMEOUT: '60s'},
+      cwd: '/mnt',
+    };
+    const values = await givenValues(['persistenceDir', 'app', 'leaseTimeout', 'stopTimeout'], given);
+    await writeSampleConfig(file, values);
+    const config = await loadConfig({...around, argv: {config: file}});
+    const {persistenceDir, app, leaseTimeout, stopTimeout, nodeId} = config.values;
+    expect({persistenceDir, app, leaseTimeout, stopTimeout, nodeId}).to.deep.equal({
+      persistenceDir: '/mnt/my share: 1',
+      app: 'true',
+      leaseTimeout: 60_000,
+      stopTimeout: 10_000,
+      nodeId: undefined,
+    });
+  });
+
+  it('is not made of what has a fault', async () => {
+    const given = {argv: {app: 'a b', port: 'x'}, env: {}, cwd: '/mnt'};
+    const error: unknown = await givenValues(['app'], given).catch((thrown: unknown) => thrown);
+    expect(error).to.have.nested.property('details.problems').with.length(1);
+    expect(error).to.have.nested.property('details.problems[0].key', 'app');
   });
 
   it('never overwrites', async () => {

@@ -1,6 +1,6 @@
 // End to end: every command once, as a user types it, and as a script reads it.
 import {spawn} from 'node:child_process';
-import {existsSync, mkdirSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
@@ -42,6 +42,17 @@ describe('the command line', () => {
         expect(again.stderr).to.match(/it holds the store [0-9a-f]{16}\n.*--app/);
         const other = await cluster.cli('init', '--persistence-dir', cluster.persistenceDir, '--app', 'other', '--json');
         expect(JSON.parse(other.stdout)).to.include.keys('storeId', 'root');
+
+        const file = join(cluster.root, 'ha.yaml');
+        const third = ['--persistenceDir', 'store', '--app', 'third', '--config', file];
+        expect(await cluster.cli('init', ...third)).to.deep.include({code: 0, stderr: ''});
+        expect(readFileSync(file, 'utf8')).to.match(new RegExp(`^persistenceDir: ${cluster.persistenceDir}$`, 'm'));
+        const held = await cluster.cli('status', '--config', file);
+        expect(held).to.deep.include({code: 0, stderr: ''});
+        expect(existsSync(join(cluster.persistenceDir, 'third', 'store.json'))).to.equal(true);
+        const bad = await cluster.cli('init', '--app', 'a b', '--config', join(cluster.root, 'bad.yaml'));
+        expect(bad.code).to.equal(3);
+        expect(existsSync(join(cluster.root, 'bad.yaml'))).to.equal(false);
 
         expect((await run('status')).stdout).to.contain('epoch 0 is free');
         expect(await json(run('history', '--json'))).to.deep.equal([]);
@@ -93,9 +104,13 @@ describe('the command line', () => {
           [3, first.id, second.id],
           [5, second.id, back['to']],
         ]);
+        // A lock that was released may be claimed as soon as it is seen.
+        expect(records.map(({phasesMs}) => phasesMs.detected)).to.deep.equal([0, 0, 0]);
         for (const {phasesMs} of records) expect(phasesMs.ready).to.be.at.least(phasesMs.started ?? Infinity);
         expect(records[0]?.ended?.because).to.equal(`switchover to ${second.id}`);
-        expect((await run('history')).stdout).to.match(/epoch +from +to +claimed +why +claimed after +started +ready +ended/);
+        expect((await run('history')).stdout).to.match(
+          /epoch +from +to +claimed +why +detected +claimed after +started +ready +ended/,
+        );
 
         await dropsTheDead(run, cluster);
       });

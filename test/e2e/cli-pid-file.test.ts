@@ -1,5 +1,5 @@
 // End to end: pid.txt, which tells scripts whom to signal: who may write it, over what, and what is left of it.
-import {spawn} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {join} from 'node:path';
@@ -9,6 +9,7 @@ import {together} from './store-support/together.ts';
 import {withCluster} from './support/cluster.ts';
 
 const LIMIT_MS = 45_000;
+const LATE = ['--watchdogTimeout', '1h'];
 
 describe('pid.txt', () => {
   together({
@@ -71,6 +72,44 @@ describe('pid.txt', () => {
       });
     },
 
+    'is claimed before log file, addresses and watchdog are looked at, and gone when one of them is refused': async () => {
+      await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+        await cluster.init();
+        const [live, late] = [cluster.node('n1'), cluster.node('n2')];
+        await live.launch();
+        const cases: readonly (readonly [says: string, ...words: string[]])[] = [
+          ['cannot write the log file', '--logFile', join(cluster.root, 'no', 'such', 'log')],
+          ['the floating address 192.0.2.10/24', '--vip', '192.0.2.10/24@no-such-if'],
+          ['is more than leaseTimeout', '--watchdog', 'required', '--watchdogDevice', watchdogIn(cluster.root), ...LATE],
+        ];
+        for (const [says, ...words] of cases) {
+          late.start(...words, '--pidFile', live.pidFile);
+          expect((await late.exit()).code).to.equal(3);
+          expect(late.log()).to.contain(`an agent that uses the pid file ${live.pidFile} lives`).and.not.to.contain(says);
+          expect(readFileSync(live.pidFile, 'utf8')).to.equal(`${live.agentPid}\n`);
+
+          writeFileSync(late.pidFile, '4194303\n');
+          late.start(...words);
+          expect((await late.exit()).code).to.equal(3);
+          expect(late.log()).to.contain('replaced a stale pid file').and.to.contain(says);
+          expect(existsSync(late.pidFile)).to.equal(false);
+        }
+        // What would be refused does not cost the agent that is to be replaced.
+        const before = live.current;
+        for (const [says, ...words] of cases) {
+          live.start('--replace', ...words);
+          expect((await live.exit()).code).to.equal(3);
+          expect(live.log()).to.contain(says);
+          expect(before.exited).to.equal(undefined);
+          expect(readFileSync(live.pidFile, 'utf8')).to.equal(`${before.agent.pid}\n`);
+        }
+        await live.launch('--replace');
+        expect(before.exited).to.deep.equal({code: null, signal: 'SIGKILL'});
+        expect(live.log()).to.contain('killing the live agent of this node').and.to.contain('replaced a stale pid file');
+        expect(readFileSync(live.pidFile, 'utf8')).to.equal(`${live.agentPid}\n`);
+      });
+    },
+
     'is there before anything else can fail, and gone after it has failed': async () => {
       await withCluster({nodes: ['n1']}, async (cluster) => {
         const node = cluster.node('n1');
@@ -100,3 +139,10 @@ describe('pid.txt', () => {
     },
   });
 });
+
+/** A pipe that looks like one as long as nobody opens it. */
+function watchdogIn(directory: string): string {
+  const device = join(directory, 'watchdog');
+  execFileSync('mkfifo', [device]);
+  return device;
+}

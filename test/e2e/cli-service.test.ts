@@ -85,3 +85,36 @@ describe('service install --dryRun', () => {
     expect(stderr).to.contain('only root');
   });
 });
+
+describe('service uninstall', () => {
+  const dir = useTempDir();
+  const app = `shop${process.pid}`;
+  const uninstall = (words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> =>
+    runCommand(['service', 'uninstall', '--dryRun', ...words], {
+      cwd: dir(),
+      env: {PATH: process.env['PATH'], LANG: 'C', HOME: dir(), ...env},
+    });
+
+  it('finds the unit by what install was given: --app, the environment, the config file, --unit', async () => {
+    // The rest of the configuration may be wrong by now, and need not be given.
+    writeFileSync(join(dir(), 'ha.yaml'), `app: ${app}\npriority: many\n`);
+    for (const [words, env, unit] of [
+      [['--app', app], {}, `ha-agent-${app}`],
+      [[], {HA_AGENT_APP: app}, `ha-agent-${app}`],
+      [['--config', 'ha.yaml'], {}, `ha-agent-${app}`],
+      [[], {HA_AGENT_CONFIG: 'ha.yaml'}, `ha-agent-${app}`],
+      [['--config', 'ha.yaml', '--app', `${app}b`], {}, `ha-agent-${app}b`],
+      [['--config', 'gone.yaml', '--unit', `mine-${app}`], {}, `mine-${app}`],
+    ] as const) {
+      const {code, stderr} = await uninstall(words, env);
+      expect({code, stderr}).to.have.property('code', 3);
+      expect(stderr).to.contain(`there is no /etc/systemd/system/${unit}.service`);
+    }
+  });
+
+  it('does not take another unit where the config file cannot be read', async () => {
+    const {code, stderr} = await uninstall(['--config', 'gone.yaml']);
+    expect({code, stderr}).to.have.property('code', 3);
+    expect(stderr).to.contain('config (gone.yaml): found no usable file');
+  });
+});

@@ -4,9 +4,10 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
 import {together} from './store-support/together.ts';
-import {withCluster, type Cluster} from './support/cluster.ts';
+import {freePort, withCluster, type Cluster} from './support/cluster.ts';
 import {runCommand, type CommandResult} from './support/command.ts';
 import type {TestNode} from './support/node.ts';
+import {witness, type ServiceOf} from './support/witness.ts';
 
 const LIMIT_MS = 45_000;
 
@@ -37,7 +38,9 @@ describe('the configuration', () => {
         node.signal('SIGHUP', 'agent');
         const refused = 'the configuration was read again and is refused: the last good one stays';
         await eventually(() => node.log().includes(refused), LIMIT_MS, 'it is not refused');
-        await eventually(() => node.log().includes('nodeIdd'), LIMIT_MS, 'not every fault is told');
+        // Each fault is a line of its own, this one the last.
+        await eventually(() => node.log().includes('found "3"'), LIMIT_MS, 'not every fault is told');
+        expect(node.log()).to.contain('nodeIdd');
         expect(node.log()).to.match(/priority \(\S*config\.json:\d+\): found "high", expected a whole number/);
         expect(node.log()).to.match(/leaseTimeout \(\S*config\.json:\d+\): found "3", expected a duration with a unit/);
         expect((await node.get('/v1/server/ha/priority')).text).to.equal('0');
@@ -50,6 +53,40 @@ describe('the configuration', () => {
         expect(await node.served()).to.deep.equal(before);
       });
     },
+
+    'is taken over also with highAvailability disabled: checks, back-off, priority, level; the rest is said to need a restart':
+      async () => {
+        const service: ServiceOf = (place) => {
+          const {config, ...rest} = witness()(place);
+          return {...rest, config: {...config, service: {backoff: '1h'}}};
+        };
+        await withCluster({nodes: ['n1'], service}, async (cluster) => {
+          const node = cluster.node('n1');
+          await node.launch('--highAvailability', 'disabled');
+          await node.untilState('MASTER');
+          const before = await node.served();
+          const {health} = JSON.parse(readFileSync(join(node.stateDir, 'config.json'), 'utf8')) as {health: object[]};
+          const none = `http://127.0.0.1:${await freePort()}/`;
+          change(node, {priority: 7, app: 'other', logLevel: 'debug', health: [{http: none, period: '100ms', failures: 0}]});
+          await eventually(
+            async () => (await node.get('/v1/server/ha/priority')).text === '7',
+            LIMIT_MS,
+            'the file is not watched',
+          );
+          expect(node.log()).to.contain('this change needs a restart: app: default -> other');
+          await node.untilState('INITIALIZING');
+          expect(await node.served()).to.deep.equal(before);
+
+          change(node, {health, service: {backoff: '100ms'}});
+          node.signal('SIGHUP', 'agent');
+          await node.untilState('MASTER');
+          expect(await node.served()).to.deep.equal(before);
+          for (const pid of node.servicePids) process.kill(pid, 'SIGKILL');
+          await eventually(async () => (await node.served()).family !== before.family, LIMIT_MS, 'it is not started again');
+          await node.untilState('MASTER');
+          expect(node.log()).to.contain('debug the service is held by');
+        });
+      },
 
     'comes from command line, environment and file, in this order; every fault is told at once with exit 3': async () => {
       await withCluster({nodes: ['n1']}, async (cluster) => {

@@ -1,4 +1,5 @@
 // End to end: the modes that a node may start in, and the states that it shows, from an empty directory to the last eligible node.
+import {spawn} from 'node:child_process';
 import {mkdtempSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
@@ -6,6 +7,7 @@ import {eventually} from '../support/eventually.ts';
 import {locksIn} from './store-support/places.ts';
 import {together} from './store-support/together.ts';
 import {withCluster} from './support/cluster.ts';
+import {CLI} from './support/command.ts';
 
 const LIMIT_MS = 45_000;
 
@@ -85,6 +87,7 @@ describe('the modes', () => {
             why: 'silence',
             because: 'n1 had been silent for the whole lease',
           });
+          expect((await cluster.history()).at(-1)?.phasesMs.detected).to.equal(3_000);
         });
       },
 
@@ -136,7 +139,38 @@ describe('the modes', () => {
         expect([view.masterId, Object.keys(view.nodes)]).to.deep.equal(['n1', ['n1']]);
         expect(locksIn(cluster)).to.deep.equal([{kind: 'free', epoch: 0, writer: undefined, attempt: 0}]);
         expect(await cluster.history()).to.deep.equal([]);
+
+        // Without a lease nothing would say for how long the service is kept.
+        const before = await node.served();
+        const own = ['--highAvailability', 'disabled', '--nodeId', 'n1', '--stateDir', node.stateDir];
+        const kept = await cluster.cli('stop', '--keepService', ...own);
+        expect(kept.code).to.equal(3);
+        expect(kept.stderr).to.contain('there is no lease').and.to.contain('leave out --keepService');
+        node.signal('SIGUSR2', 'agent');
+        await eventually(() => node.log().includes('SIGUSR2 is not followed'), LIMIT_MS, 'the signal is not answered');
+        expect(await node.served()).to.deep.equal(before);
         expect(await node.terminate()).to.deep.equal({code: 0, signal: null});
+      });
+    },
+
+    'disabled without any store is asked and stopped by the options of its launch': async () => {
+      await withCluster({nodes: []}, async (cluster) => {
+        for (const mode of [
+          ['--highAvailability', 'disabled'],
+          ['--persist', 'disabled'],
+        ]) {
+          const own = [...mode, '--nodeId', 'solo', '--stateDir', join(cluster.root, 'solo')];
+          const launch = ['launch', ...own, '--port', '0', '--', 'sleep', '1000'];
+          const agent = spawn(process.execPath, [CLI, ...launch], {
+            cwd: cluster.root,
+            env: cluster.environment(),
+            stdio: 'ignore',
+          });
+          const ended = new Promise((resolve) => agent.once('exit', resolve));
+          await eventually(async () => (await cluster.cli('state', ...own)).stdout === 'MASTER\n', LIMIT_MS, 'it is not asked');
+          expect(await cluster.cli('stop', ...own)).to.deep.include({code: 0, stdout: `stopped process ${agent.pid ?? 0}\n`});
+          expect(await ended).to.equal(0);
+        }
       });
     },
   });

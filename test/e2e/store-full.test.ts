@@ -1,11 +1,10 @@
 // End to end: a store without a free byte. Renames and heartbeats in place need no room; the history waits for some.
-import {closeSync, openSync, rmSync, writeSync} from 'node:fs';
+import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {hasCode} from '../../lib/guardian/proc.ts';
 import {eventually} from '../support/eventually.ts';
 import {skipAloud} from '../store/temp-store.ts';
-import {mountSmall, whyNoTmpfs} from './store-support/mounts.ts';
+import {fill, mountSmall, whyNoTmpfs} from './store-support/mounts.ts';
 import {withCluster} from './support/cluster.ts';
 
 const LIMIT_MS = 45_000;
@@ -52,16 +51,3 @@ describe('a store that is full', () => {
     });
   });
 });
-
-/** Until the last byte is taken. */
-function fill(file: string): void {
-  const fd = openSync(file, 'a');
-  const piece = Buffer.alloc(4_096, 'x');
-  try {
-    while (writeSync(fd, piece) > 0);
-  } catch (error) {
-    if (!hasCode(error, 'ENOSPC')) throw error;
-  } finally {
-    closeSync(fd);
-  }
-}

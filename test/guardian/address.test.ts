@@ -5,12 +5,13 @@ import {
   canonicalAddress,
   describeAddress,
   interfaceNames,
-  prefixesIn,
+  placesIn,
   removeAddresses,
   toolsFor,
   type FloatingAddress,
 } from '../../lib/guardian/address.ts';
 import {unmetNeeds} from '../../lib/guardian/address-needs.ts';
+import {runTool} from '../../lib/guardian/tool.ts';
 
 const V4: FloatingAddress = {address: '192.0.2.10', prefixLength: 24, interface: 'eth0'};
 const V6: FloatingAddress = {address: '2001:db8::10', prefixLength: 64, interface: 'eth0'};
@@ -32,9 +33,18 @@ describe('a floating address', () => {
   });
 
   it('is found with whatever prefix it has, and no other address is taken for it', () => {
-    expect(prefixesIn(LISTED, V4.address)).to.deep.equal(['192.0.2.10/32', '192.0.2.10/24']);
-    expect(prefixesIn(LISTED, V6.address)).to.deep.equal(['2001:db8::10/64']);
-    expect(prefixesIn(LISTED, '192.0.2.11')).to.deep.equal([]);
+    const prefixesOf = (floating: FloatingAddress): string[] => placesIn(LISTED, floating).map(({prefix}) => prefix);
+    expect(prefixesOf(V4)).to.deep.equal(['192.0.2.10/32', '192.0.2.10/24']);
+    expect(prefixesOf(V6)).to.deep.equal(['2001:db8::10/64']);
+    expect(prefixesOf({...V4, address: '192.0.2.11'})).to.deep.equal([]);
+  });
+
+  it('is found on an interface that has another name by now, but not on the loopback interface', () => {
+    const other = LISTED.replaceAll('eth0', 'lan0');
+    expect(placesIn(other, V6)).to.deep.equal([{interface: 'lan0', prefix: '2001:db8::10/64'}]);
+    const loopback = LISTED.replaceAll('eth0', 'lo');
+    expect(placesIn(loopback, V4)).to.deep.equal([]);
+    expect(placesIn(loopback, {...V4, interface: 'lo'})).to.have.length(2);
   });
 
   it('is announced in both forms of gratuitous ARP, or as an unsolicited neighbour advertisement', () => {
@@ -51,8 +61,13 @@ describe('a floating address', () => {
     expect(toolsFor([V4, V6, {...V4, address: '192.0.2.11'}])).to.deep.equal(['ip', 'arping', 'ndptool']);
   });
 
-  it('is gone with its interface', async () => {
+  it('is gone with its interface', async function () {
     expect(interfaceNames()).to.include('lo');
+    const {ok, because} = await runTool(['ip', '-V'], 5_000);
+    if (!ok) {
+      console.log(`      SKIPPED: ${because}; scripts/install-test-tools.sh installs it`);
+      this.skip();
+    }
     expect(await removeAddresses([NOWHERE, {...V6, interface: 'nowhere0'}])).to.equal(undefined);
   });
 

@@ -1,10 +1,19 @@
 // What surrounds a run, against a run that is played: nothing is started too late, and `gone` is told last of all.
 import {expect} from 'chai';
-import {runAround} from '../../lib/guardian/around-run.ts';
+import {runAround, type AroundContext} from '../../lib/guardian/around-run.ts';
 import {bootNow} from '../../lib/guardian/clock.ts';
 import type {Run, RunEvents} from '../../lib/guardian/run.ts';
 import {eventually} from '../support/eventually.ts';
 import {eventsInto} from './run-support.ts';
+
+/** Notes are not written down. */
+const contextOf = (words: string[], stopTimeoutMs = 60_000): AroundContext => ({
+  leaseEnd: bootNow,
+  safetyMarginMs: 500,
+  stopTimeoutMs,
+  note: () => undefined,
+  refused: (because) => words.push(`refused ${because}`),
+});
 
 describe('what surrounds a run', () => {
   const nothing = {addresses: [], watchdog: undefined};
@@ -22,20 +31,18 @@ describe('what surrounds a run', () => {
     return {term: () => words.push('term'), kill: () => words.push('kill')};
   };
   function around(start: (events: RunEvents) => Run, mayRun = true): Run {
-    const context = {leaseEnd: bootNow, safetyMarginMs: 500, note: (text: string) => words.push(text)};
     return runAround(
       nothing,
-      context,
+      contextOf(words),
       eventsInto(words, () => mayRun),
       start,
     );
   }
 
   it('is nothing at all where nothing is configured: the run is started at once', () => {
-    const context = {leaseEnd: bootNow, safetyMarginMs: 500, note: (text: string) => words.push(text)};
     runAround(
       undefined,
-      context,
+      contextOf(words),
       eventsInto(words, () => true),
       played,
     );

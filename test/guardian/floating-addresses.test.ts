@@ -137,20 +137,52 @@ describe('floating addresses around a run', () => {
     expect(await driver.report('gone', 1)).to.include({proven: true});
   });
 
-  it('that cannot be taken down keep the run from being gone, also after it was killed', async () => {
+  it('that cannot be taken down keep the run from being proven gone, until they are down at last', async () => {
     wrapIp(`[ "$2" != delete ] || [ ! -e ${file('stuck')} ] || { echo "it is stuck" >&2; echo >>${file('tried')}; exit 2; }`);
     const {guardian} = await spawnFor({kind: 'none'}, [V4], {stopTimeoutMs: 200});
     await driver.startRun(1, 60_000);
     writeFileSync(file('stuck'), '');
     driver.order({type: 'stop', run: 1});
-    await eventually(() => textOf(file('guardian.log')).includes('killing the service'), 10_000, 'it is not killed');
+    // The lease is not renewed for it: it ends by its silence.
+    expect(await driver.report('gone', 1)).to.include({proven: false});
     await eventually(() => textOf(file('tried')).length >= 4, 20_000, 'it is not tried again and again');
-    expect(driver.reports().map(({type}) => type)).to.not.include('gone');
     expect(textOf(file('guardian.log'))).to.contain('is still there: ip: it is stuck');
+    driver.tell({do: 'passive'});
+    expect((await driver.hear('passive')).value).to.deep.equal({ok: false, because: 'a run of the service is not over'});
     rmSync(file('stuck'));
-    expect(await driver.report('gone', 1)).to.include({proven: true});
+    await eventually(() => driver.reports().some((each) => each.type === 'gone' && each.proven), 20_000, 'it is not gone');
     expect(await floating()).to.deep.equal([]);
     expect(driver.record?.guardian).to.deep.equal(guardian);
+  });
+
+  it('are taken down where their interface has another name by now', async () => {
+    await spawnFor({kind: 'none'}, [V4]);
+    await driver.startRun(1, 60_000);
+    await network.run('n1', 'sh', '-c', 'ip link set eth0 down && ip link set eth0 name lan0 && ip link set lan0 up');
+    expect(await network.addresses('n1', 'lan0')).to.include(BOTH[0]);
+    driver.order({type: 'stop', run: 1});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    expect(await network.addresses('n1', 'lan0')).to.not.include(BOTH[0]);
+  });
+
+  it('stay when their holder is killed while it makes sure of them', async function () {
+    // It does so every 10 s.
+    this.timeout(60_000);
+    wrapIp(
+      `[ "$3" != replace ] || [ ! -e ${file('slow')} ] || { : >${file('putting')}; while [ -e ${file('slow')} ]; do sleep 0.02; done; }`,
+    );
+    await spawnFor();
+    await driver.startRun(1, 60_000);
+    const [holder = 0] = holders();
+    writeFileSync(file('slow'), '');
+    await eventually(() => existsSync(file('putting')), 30_000, 'it does not make sure of them');
+    process.kill(holder, 'SIGKILL');
+    rmSync(file('slow'));
+    await eventually(() => holders().some((pid) => pid !== holder), 10_000, 'nobody takes its place');
+    driver.order({type: 'stop', run: 1});
+    expect(await driver.report('stopping', 1)).to.include({cause: 'ordered'});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    expect(await floating()).to.deep.equal([]);
   });
 
   it('are never up when the run is ordered to end while they are being put up', async () => {

@@ -2,8 +2,10 @@
 import {expect} from 'chai';
 import {spawn} from 'node:child_process';
 import {mkdir, readdir, stat} from 'node:fs/promises';
+import {createConnection} from 'node:net';
 import path from 'node:path';
-import {isAlive, lookAt} from '../../lib/guardian/proc.ts';
+import {identityOf, isAlive, lookAt} from '../../lib/guardian/proc.ts';
+import {WIRE_VERSION} from '../../lib/guardian/wire.ts';
 import {eventually} from '../support/eventually.ts';
 import {buildRoot} from '../support/paths.ts';
 import {useTempDir} from '../support/temp-dir.ts';
@@ -67,6 +69,35 @@ describe('a guardian', () => {
     child.stdin.end('0'.repeat(48));
     await eventually(async () => (await readdir(dir())).includes('s'));
     await eventually(() => child.exitCode === 0, 20_000);
+  });
+
+  it('does not mind what only a later agent says, but parts from one whose order it cannot understand', async () => {
+    const token = '0'.repeat(48);
+    const socketPath = path.join(dir(), 's');
+    const child = spawn(process.execPath, [path.join(buildRoot, 'lib/guardian/main.js'), socketPath], {stdio: 'pipe'});
+    const agent = spawn('sleep', ['600'], {stdio: 'ignore'});
+    try {
+      const texts = {heard: '', log: ''};
+      child.stderr.on('data', (text: Buffer) => (texts.log += text.toString()));
+      child.stdin.end(token);
+      await eventually(async () => (await readdir(dir())).includes('s'));
+      const socket = createConnection(socketPath);
+      socket.on('data', (text: Buffer) => (texts.heard += text.toString()));
+      const say = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
+      const setup = {...setupFor({kind: 'none'}), marker: 'later'};
+      const identity = identityOf(agent.pid ?? 0);
+      say({type: 'hello', version: WIRE_VERSION, token, instanceId: '0000000a', agent: identity, setup});
+      for (const type of ['later', 'later']) say({type});
+      say({type: 'passive', id: 7});
+      await eventually(() => texts.heard.includes('"id":7'));
+      await eventually(() => texts.log.includes('ignoring what this guardian does not know: "later"'));
+      expect(texts.log.match(/ignoring/g)).to.have.length(1);
+      say({type: 'order', order: {type: 'later'}});
+      await eventually(() => agent.signalCode === 'SIGKILL' && child.exitCode === 0);
+    } finally {
+      agent.kill('SIGKILL');
+      child.kill('SIGKILL');
+    }
   });
 
   it('whose agent dies before it has ever held anything ends', async () => {

@@ -1,9 +1,11 @@
 // A run of a `systemd` service against a stand-in for systemctl: what only a systemd that fails, hangs or lies can show.
-import {existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {spawn, type ChildProcess} from 'node:child_process';
+import {existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {expect} from 'chai';
 import {passiveUnit, startUnit} from '../../lib/guardian/unit-run.ts';
 import type {Run, RunContext} from '../../lib/guardian/run.ts';
+import {UnitStop} from '../../lib/guardian/unit-stop.ts';
 import type {UnitSpec} from '../../lib/guardian/wire.ts';
 import {epoch} from '../../lib/protocol/words.ts';
 import {eventually} from '../support/eventually.ts';
@@ -148,6 +150,57 @@ describe('a run of a unit', () => {
     run?.term();
     await eventually(() => calls().filter((call) => call === 'stop closed').length >= 2, 15_000, 'it is not stopped again');
     expect(words).to.deep.equal(['started']);
+  });
+
+  it('is not proven gone while its gate cannot be closed, which is tried again', async () => {
+    start();
+    await until('started');
+    // A directory in the place of the file cannot be removed like one.
+    rmSync(file('unit.env'));
+    mkdirSync(file('unit.env'));
+    run?.term();
+    await eventually(() => calls().filter((call) => call === 'stop open').length >= 2, 15_000, 'it is not stopped again');
+    expect(notes.join()).to.contain('the unit fake.service could be started again: ');
+    expect(words).to.deep.equal(['started']);
+    rmdirSync(file('unit.env'));
+    await until('gone true');
+  });
+
+  it('has its processes killed again and again while systemd hangs, also when they cannot be found at first', async () => {
+    say('stop', 'hang');
+    say('show', 'hang');
+    const victims: ChildProcess[] = [];
+    const start = (): ChildProcess => {
+      const victim = spawn('sleep', ['600'], {stdio: 'ignore'});
+      victims.push(victim);
+      return victim;
+    };
+    let looks = 0;
+    const stop = new UnitStop(
+      context(),
+      spec(),
+      ['/fake.service'],
+      () => undefined,
+      () => {
+        if (++looks <= 2) throw new Error('no descriptor is left');
+        return victims.flatMap(({pid, signalCode}) => (pid === undefined || signalCode !== null ? [] : [pid]));
+      },
+    );
+    try {
+      const first = start();
+      stop.kill();
+      await eventually(() => calls().length > 0, 10_000, 'systemd is not asked');
+      const asked = calls().length;
+      await eventually(() => first.signalCode === 'SIGKILL', 10_000, 'the first is not killed');
+      const second = start();
+      await eventually(() => second.signalCode === 'SIGKILL', 10_000, 'one that came later is not killed');
+      expect(calls(), 'systemd has not answered meanwhile').to.have.length(asked);
+      expect(textOf(file('shows'))).to.equal('');
+      expect(notes.join()).to.contain('could not be killed, which is tried again: no descriptor is left');
+    } finally {
+      stop.leave();
+      for (const victim of victims) victim.kill('SIGKILL');
+    }
   });
 
   for (const verb of ['show', 'stop']) {

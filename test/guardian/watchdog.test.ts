@@ -1,6 +1,8 @@
 // A watchdog around the runs of a service; a named pipe whose reader counts the silence plays the device.
 import {expect} from 'chai';
-import {existsSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs';
+import {execFileSync} from 'node:child_process';
+import {closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, writeFileSync} from 'node:fs';
+import {open} from 'node:fs/promises';
 import path from 'node:path';
 import {runAround} from '../../lib/guardian/around-run.ts';
 import {bootNow} from '../../lib/guardian/clock.ts';
@@ -19,6 +21,9 @@ import {eventsInto} from './run-support.ts';
 
 const ONE = epoch(1);
 const HELD = '0000000001.held.n1.0000000a.60000.17';
+
+/** As many as Node has for calls that wait, and more. */
+const THREADS = 8;
 
 const steadyMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
@@ -166,6 +171,16 @@ describe('a watchdog around a run', () => {
     }
   });
 
+  it('for which too little is left of the lease is a start that is refused, none that failed', async () => {
+    await spawnFor({kind: 'none'}, specOf({timeoutMs: 30_000}));
+    driver.tell({do: 'lease', epoch: ONE, attempt: 1, leftMs: 20_000});
+    driver.order({type: 'start', run: 1, epoch: ONE});
+    expect(await driver.report('gone', 1)).to.include({proven: true});
+    expect(driver.reports().map(({type}) => type)).to.deep.equal(['acknowledged', 'refused', 'stopping', 'gone']);
+    await driver.startRun(2, 60_000);
+    await watchdog.until('armed');
+  });
+
   it('is looked at without being opened', async () => {
     writeFileSync(file('plain'), '');
     expect(await lookAtWatchdog({device: file('plain'), timeoutMs: 1_000})).to.include({
@@ -189,7 +204,9 @@ describe('a watchdog around a run', () => {
     };
 
     function start(leaseEnd: () => MonoMs, words: string[], run: (events: RunEvents) => Run): Run {
-      const context = {leaseEnd, safetyMarginMs: 1_600, note: (text: string) => words.push(text)};
+      const note = (text: string): number => words.push(text);
+      const refused = (because: string): number => words.push(`refused ${because}`);
+      const context = {leaseEnd, safetyMarginMs: 1_600, stopTimeoutMs: 60_000, note, refused};
       return runAround(
         {addresses: [], watchdog: specOf()},
         context,
@@ -211,6 +228,39 @@ describe('a watchdog around a run', () => {
       await watchdog.until('reset');
       expect(firesAt()).to.be.lessThan(leaseEndsAt);
       expect(words).to.not.include('gone true');
+    });
+
+    it('is disarmed again when the lease has become too old while it was armed', async () => {
+      const words: string[] = [];
+      let looks = 0;
+      start(() => after(bootNow(), ++looks === 1 ? 60_000 : 500), words, startNothing);
+      const because = `too little is left of the lease for the watchdog ${watchdog.device}, which would fire only after 1000 ms`;
+      await eventually(() => words.length >= 2);
+      expect(words).to.deep.equal([`refused ${because}`, `ended could not be started: ${because}`]);
+      await watchdog.until('disarmed');
+      expect(watchdog.seen('reset')).to.equal(0);
+    });
+
+    it('is fed while no thread is left for whatever waits for a disk', async () => {
+      const words: string[] = [];
+      const end = after(bootNow(), 60_000);
+      const run = start(() => end, words, startNothing);
+      await eventually(() => words.includes('started'));
+      const pipes = Array.from({length: THREADS}, (_, index) => file(`pipe-${index}`));
+      execFileSync('mkfifo', pipes);
+      // To open a pipe to which nobody writes takes a thread of its own until somebody does.
+      const waiting = pipes.map((pipe) => open(pipe, 'r'));
+      try {
+        await watchdog.until('fed', watchdog.seen('fed') + 8);
+      } finally {
+        // Those that had no thread yet begin to open only now.
+        const writers = pipes.map((pipe) => openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK));
+        for (const each of await Promise.all(waiting)) await each.close();
+        for (const writer of writers) closeSync(writer);
+      }
+      run.term();
+      await eventually(() => words.includes('gone true'));
+      expect(watchdog.seen('reset')).to.equal(0);
     });
 
     it('is disarmed before the run is called gone', async () => {

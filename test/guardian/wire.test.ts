@@ -1,6 +1,6 @@
 // Lines between agent and guardian: what is not a message is no message.
 import {expect} from 'chai';
-import {LineSplitter, LINE_MAX, parseAgentMessage, parseGuardianMessage, encode} from '../../lib/guardian/wire.ts';
+import {LineSplitter, LINE_MAX, parseAgentMessage, parseGuardianMessage, unknownType, encode} from '../../lib/guardian/wire.ts';
 import {OutputLines, LINE_KEPT, type OutputLine} from '../../lib/guardian/output-lines.ts';
 import {epoch, monoMs} from '../../lib/protocol/words.ts';
 
@@ -35,6 +35,31 @@ describe('the lines between agent and guardian', () => {
       expect(parseAgentMessage(line)).to.equal(undefined);
     });
   }
+
+  it('of an agent that does not know steadyMs yet are understood', () => {
+    const times = {monitorIntervalMs: 1, timeoutMs: 1, attempts: 1, backoffMs: 1};
+    const service = {kind: 'ensure', active: ['a'], passive: ['p'], launcher: [], ...times};
+    const steadyMs = 30_000;
+    expect(parseAgentMessage(JSON.stringify({type: 'ensure', service}))).to.deep.equal({
+      type: 'ensure',
+      service: {...service, steadyMs},
+    });
+    expect(parseAgentMessage(JSON.stringify({type: 'ensure', service: {...service, steadyMs: 7}}))).to.deep.include({
+      service: {...service, steadyMs: 7},
+    });
+    const timing = {stopTimeoutMs: 1, safetyMarginMs: 1};
+    const setup = {config: {timing, agentLossGraceMs: 0}, service, marker: 'm', cwd: '/', environment: {}};
+    const agent = {pid: 1, startTicks: 1, bootId: ''};
+    const hello = {type: 'hello', version: 1, token: 'x', instanceId: '0000000a', agent, setup};
+    expect(parseAgentMessage(JSON.stringify(hello)))
+      .to.have.nested.property('setup.service')
+      .that.deep.equals({...service, steadyMs});
+  });
+
+  it('of a later agent are told from those that cannot be understood', () => {
+    expect(unknownType('{"type":"later"}')).to.equal('later');
+    for (const line of ['{"type":"order"}', '{"type":3}', '{}', '{']) expect(unknownType(line)).to.equal(undefined);
+  });
 
   it('of a guardian are known by their type', () => {
     expect(parseGuardianMessage('{"type":"dropped","bytes":3}')).to.deep.equal({type: 'dropped', bytes: 3});

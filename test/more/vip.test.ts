@@ -131,18 +131,47 @@ describe('a floating address', () => {
     });
   });
 
-  it('that is left because everything was killed at once is removed by the next launch here, also of a standby', async () => {
-    await withCluster(pair({nodes: ['n1']}), async (cluster) => {
-      const node = await cluster.up();
-      const holders = processesOf(cluster.root).filter(({words}) => words.includes('ha-agent-address'));
-      expect(holders).to.have.length(1);
-      for (const {pid} of holders) process.kill(pid, 'SIGSTOP');
-      await node.kill('agent', 'guardian');
-      for (const {pid} of holders) process.kill(pid, 'SIGKILL');
+  /** Kills agent and guardian, and what holds their addresses, so that these stay. */
+  async function killAllOf(cluster: Cluster, node: TestNode): Promise<void> {
+    const holders = processesOf(cluster.root).filter(({words}) => words.includes('ha-agent-address'));
+    expect(holders).to.have.length(1);
+    for (const {pid} of holders) process.kill(pid, 'SIGSTOP');
+    await node.kill('agent', 'guardian');
+    for (const {pid} of holders) process.kill(pid, 'SIGKILL');
+    expect(await floating(node)).to.deep.equal(BOTH);
+  }
+
+  for (const [title, ...args] of [
+    ['also of a standby', ...VIP],
+    ['also where another one is configured by now', '--vip', '192.0.2.20/24@eth0'],
+  ] as const) {
+    it(`that is left because everything was killed at once is removed by the next launch here, ${title}`, async () => {
+      await withCluster(pair({nodes: ['n1'], args: []}), async (cluster) => {
+        const node = await cluster.up(...VIP);
+        await killAllOf(cluster, node);
+        await node.launch('--highAvailability', 'hot_backup', ...args);
+        await eventually(async () => (await floating(node)).length === 0, 20_000, 'the addresses are left');
+        await node.untilState('HOT_BACKUP');
+      });
+    });
+  }
+
+  it('that is left of a node alone is taken over by the next launch here', async () => {
+    await withCluster(pair({nodes: ['n1'], args: [...VIP, '--highAvailability', 'disabled']}), async (cluster) => {
+      const node = cluster.node('n1');
+      await node.launch();
+      await node.untilState('MASTER');
+      await killAllOf(cluster, node);
+      await node.launch();
+      await node.untilState('MASTER');
       expect(await floating(node)).to.deep.equal(BOTH);
-      await node.launch('--highAvailability', 'hot_backup');
-      await eventually(async () => (await floating(node)).length === 0, 20_000, 'the addresses are left');
-      await node.untilState('HOT_BACKUP');
+      // Its guardian lives, and is not waited for.
+      await node.kill('agent');
+      await node.launch();
+      await node.untilState('MASTER');
+      expect(await floating(node)).to.deep.equal(BOTH);
+      await node.terminate();
+      expect(await floating(node)).to.deep.equal([]);
     });
   });
 
@@ -172,6 +201,16 @@ describe('a floating address', () => {
         expect(node.log()).to.contain(because).and.to.contain(hint);
       });
     };
+
+    it("where it is the host's own, which stays", async () => {
+      await network.run('n1', 'ip', 'address', 'add', `${V4}/24`, 'dev', 'eth0');
+      await refused(
+        {args: ['--vip', `${V4}@eth0`]},
+        `${V4}/24 is already up on eth0, and nothing here says that ha-agent has put it up`,
+        `ip address delete ${V4}/24 dev eth0`,
+      );
+      expect(await network.addresses('n1')).to.include(`${V4}/24`);
+    });
 
     it('where its interface is not there', () =>
       refused({args: ['--vip', `${V4}@eth7`]}, 'there is no interface eth7 (there are', 'say the right one under vip'));

@@ -116,6 +116,17 @@ describe('a watchdog', () => {
     });
   });
 
+  it('that is only wanted and would fire too late is not armed, and not promised', async () => {
+    const service = watched({watchdog: 'automatic', watchdogTimeout: '57s'});
+    const timings = {leaseTimeout: '60s', heartbeatInterval: '1s'};
+    await withCluster(pair({nodes: ['n1'], service, timings}), async (cluster) => {
+      const master = await cluster.up();
+      expect(master.log()).to.match(/the service runs without a watchdog: .* is more than leaseTimeout 60000 ms/);
+      expect(master.stdout()).not.to.contain('watchdog');
+      expect(of(master).seen('armed')).to.equal(0);
+    });
+  });
+
   it('that is required and would fire too late is refused with exit status 3', async () => {
     await withCluster(pair({nodes: ['n1'], service: watched({watchdogTimeout: '20s'})}), async (cluster) => {
       await cluster.init();

@@ -32,7 +32,7 @@ describe('the audit of a soak', () => {
     why: 'free',
     because: '',
     claimedAtWallMs: 0,
-    phasesMs: {claimed: 0, started: null, ready: null},
+    phasesMs: {detected: 0, claimed: 0, started: null, ready: null},
     ended: null,
   });
 

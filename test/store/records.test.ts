@@ -34,12 +34,22 @@ describe('A history record', () => {
     const whole = epochRecord(42, {
       from: {nodeId: 'n2', lockName: '0000000041.held.n2.aaaaaaaa.30000.9'},
       why: 'silence',
-      phasesMs: {claimed: 30_012.5, started: 30_100, ready: 30_200},
+      phasesMs: {detected: 30_000, claimed: 30_012.5, started: 30_100, ready: 30_200},
       ended: {wallMs: 1_700_000_100_000, because: 'a switchover to n3'},
     });
     for (const record of [whole, epochRecord(42)]) {
       expect(parseEpochRecord(formatEpochRecord(record), 42)).to.deep.equal({kind: 'record', record});
     }
+  });
+
+  it('is read also where an older program wrote it, which did not tell how long the silence was', () => {
+    const record = epochRecord(42);
+    const {detected: _, ...older} = record.phasesMs;
+    const text = JSON.stringify({...record, phasesMs: older});
+    expect(parseEpochRecord(text, 42)).to.deep.equal({
+      kind: 'record',
+      record: {...record, phasesMs: {...record.phasesMs, detected: null}},
+    });
   });
 
   it('is refused under the name of another epoch, with a strange basis, or with a part missing', () => {

@@ -124,7 +124,7 @@ export function describeStore(name: string, open: () => Promise<TempStore>): voi
       await temp.store.writeHistory(epochRecord(2));
       await temp.store.writeHistory(epochRecord(1));
       const ready = epochRecord(2, {
-        phasesMs: {claimed: 12, started: 40, ready: 90},
+        phasesMs: {detected: 0, claimed: 12, started: 40, ready: 90},
         ended: {wallMs: 5, because: 'a switchover'},
       });
       await temp.store.writeHistory(ready);

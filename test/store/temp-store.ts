@@ -93,7 +93,7 @@ export const epochRecord = (at: number, changes: Partial<EpochRecord> = {}): Epo
   why: 'free',
   because: 'the lock was free',
   claimedAtWallMs: 1_700_000_000_000,
-  phasesMs: {claimed: 12, started: null, ready: null},
+  phasesMs: {detected: 0, claimed: 12, started: null, ready: null},
   ended: null,
   ...changes,
 });

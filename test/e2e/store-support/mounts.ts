@@ -1,6 +1,6 @@
 // File systems of a test's own: one that hangs on command (FUSE: bindfs under SIGSTOP), and one that is soon full (a small tmpfs).
 import {spawn, spawnSync, type ChildProcess} from 'node:child_process';
-import {accessSync, constants, existsSync, mkdirSync, readFileSync} from 'node:fs';
+import {accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {hasCode} from '../../../lib/guardian/proc.ts';
 import {eventually} from '../../support/eventually.ts';
@@ -85,15 +85,27 @@ export async function upWithMounts(
   return {master, others, mountOf};
 }
 
-/** A file system of this size over the cluster's store directory, to be made before `init`; only root may. */
-export async function mountSmall(cluster: Cluster, sizeKiB: number): Promise<void> {
-  const point = cluster.persistenceDir;
+/** A file system of this size over a directory of the cluster, if not given that of its store, before `init`; only root may. */
+export async function mountSmall(cluster: Cluster, sizeKiB: number, point = cluster.persistenceDir): Promise<void> {
   const {status, stderr} = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKiB}k,mode=755`, 'ha-agent-test', point], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`cannot mount a tmpfs: ${stderr}`);
   cluster.atEnd(() => unmount(point));
   await eventually(() => isMounted(point), MOUNTED_MS, `${point} is not mounted`);
+}
+
+/** Appends to a file until the last byte of its file system is taken. */
+export function fill(file: string): void {
+  const fd = openSync(file, 'a');
+  const piece = Buffer.alloc(4_096, 'x');
+  try {
+    while (writeSync(fd, piece) > 0);
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC')) throw error;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Whether root may mount here, which it may not in every container. */
