@@ -45,7 +45,7 @@ const LOSSES: readonly Loss[] = [
   },
   {
     name: 'it may not be read',
-    says: /cannot be read: cannot list .* EACCES, permission denied/,
+    says: /cannot be read: cannot (list|refresh what this host knows of) .* EACCES, permission denied/,
     happen: (cluster) => {
       chmodSync(rootOf(cluster), 0);
       return () => chmodSync(rootOf(cluster), 0o700);

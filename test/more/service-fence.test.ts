@@ -3,8 +3,8 @@ import {expect} from 'chai';
 import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {eventually} from '../support/eventually.ts';
-import {withCluster} from './support/cluster.ts';
-import {witness, type ServiceOf} from './support/witness.ts';
+import {withCluster} from '../e2e/support/cluster.ts';
+import {witness, type ServiceOf} from '../e2e/support/witness.ts';
 
 const fencedBy =
   (...fence: readonly string[]): ServiceOf =>

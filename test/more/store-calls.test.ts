@@ -3,10 +3,10 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
 import {skipAloud} from '../store/temp-store.ts';
-import {countCalls, whyNoStrace} from './store-support/count-calls.ts';
-import {rootOf} from './store-support/places.ts';
-import {withCluster, type Cluster} from './support/cluster.ts';
-import type {TestNode} from './support/node.ts';
+import {countCalls, whyNoStrace} from '../e2e/store-support/count-calls.ts';
+import {rootOf} from '../e2e/store-support/places.ts';
+import {withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import type {TestNode} from '../e2e/support/node.ts';
 
 const LIMIT_MS = 60_000;
 /** From one heartbeat to the next is a round: with the default timings, a second. */

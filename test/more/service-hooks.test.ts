@@ -3,8 +3,8 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
-import {withCluster, type Cluster} from './support/cluster.ts';
-import {witness, type ServiceOf} from './support/witness.ts';
+import {withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import {witness, type ServiceOf} from '../e2e/support/witness.ts';
 
 const LIMIT_MS = 45_000;
 const NAMES = ['onActive', 'onPassive', 'onLeaderChange', 'onFault'] as const;

@@ -3,7 +3,7 @@ import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {useTempDir} from '../support/temp-dir.ts';
-import {NOBODY, runCommand, type CommandResult} from './support/command.ts';
+import {NOBODY, runCommand, type CommandResult} from '../e2e/support/command.ts';
 
 describe('service install --dryRun', () => {
   const dir = useTempDir();
