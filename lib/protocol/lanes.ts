@@ -23,7 +23,7 @@ export const hurry = (state: AgentState, lane: LaneName, now: MonoMs): AgentStat
 export const nextBeat = (state: AgentState, at: MonoMs, intervalMs: number): MonoMs =>
   after(state.startedAt, (Math.floor((at - state.startedAt) / intervalMs) + 1) * intervalMs);
 
-/** When the lock, or who lives, is to be looked at again after `at`. */
+/** When the lock is to be looked at again after `at`. */
 export const nextLook = (state: AgentState, at: MonoMs): MonoMs =>
   nextBeat(state, at, state.self.timing.pollIntervalMs * (state.lease.kind === 'owned' ? OWNER_LOOK_POLLS : 1));
 

@@ -1,7 +1,7 @@
 // Who is alive, as heartbeats tell it; and whether the record with our id is ours. Heartbeats never tell who is master.
 import type {AgentEffect, AgentInput, AgentState, ElderMark, OwnRecord, Peer, RecordMark, Whose} from './agent-state.ts';
 import type {NodeReport} from './heartbeat.ts';
-import {isDue, nextBeat, nextLook, occupy, vacate} from './lanes.ts';
+import {isDue, nextBeat, occupy, vacate} from './lanes.ts';
 import {ALIVE_HEARTBEATS, LISTEN_POLLS, listenMs, muteMs} from './timing.ts';
 import {after, type MonoMs, type NodeId} from './words.ts';
 
@@ -20,7 +20,9 @@ export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out:
   }
   // A reading of the owner alone was under way when everybody's became due.
   const next =
-    !input.everybody && !input.failed && needsEverybody(s, answeredAt) ? after(answeredAt, REREAD_MS) : nextLook(s, askedAt);
+    !input.everybody && !input.failed && needsEverybody(s, answeredAt)
+      ? after(answeredAt, REREAD_MS)
+      : nextBeat(s, askedAt, s.self.timing.pollIntervalMs);
   const idle = vacate(s, 'hear', next);
   const heardAt = input.everybody ? askedAt : s.heardAt;
   const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);

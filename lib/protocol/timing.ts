@@ -29,7 +29,7 @@ export const DEFAULT_TIMING: Timing = {
 export const ALIVE_HEARTBEATS = 5;
 /** How many polls a node that has just started, or whose polling had a gap, listens before it claims. */
 export const LISTEN_POLLS = 3;
-/** An owner learns from its own renewals whether the lock is its own: it looks around only every so many polls. */
+/** An owner learns from its own renewals whether the lock is its own: it lists the lock only every so many polls. */
 export const OWNER_LOOK_POLLS = 2;
 /** How many polls each rank waits longer than the one before it. */
 export const RANK_POLLS = 2;
