@@ -30,7 +30,7 @@ const PROOF_MS = 3_000;
 /** For systemd's own part of a stop, beyond stopTimeout, ms. */
 const STOP_EXTRA_MS = 5_000;
 
-/** What is left of a unit; nothing: the reason why nothing is known. */
+/** What is left of a unit; `look` is undefined where systemd does not say, and then `because` is why. */
 export type Rest = {readonly gone: boolean; readonly because: string; readonly look: UnitLook | undefined};
 
 /** Whether anything of the unit runs, as systemd has just said and the control groups say now. */
