@@ -4,7 +4,7 @@ import {spawn, type ChildProcess} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import {parseArgs} from 'node:util';
-import {parseProgress, type Progress} from './test-reporter.ts';
+import {NOTHING_YET, parseProgress, type Progress} from './test-reporter.ts';
 
 interface Suite {
   readonly name: string;
@@ -25,7 +25,7 @@ interface Suite {
 interface Result {
   readonly suite: string;
   readonly passed: number;
-  readonly failed: number;
+  readonly failures: readonly string[];
   readonly skipped: number;
   readonly tookMs: number;
   /** What went wrong beside failed tests. */
@@ -39,6 +39,8 @@ const BUILD = path.resolve(import.meta.dirname, '..');
 const ROOT = path.resolve(BUILD, '..');
 /** Where .ci/run finds the closing line. */
 const SUMMARY = path.join(ROOT, 'dist', '.test-summary');
+/** Where .ci/run finds what failed, to say it again at its end: hours of output may lie between. */
+const FAILURES = path.join(ROOT, 'dist', '.test-failures');
 /** How long mocha may take to end by itself after its last test. */
 const END_GRACE_MS = 15_000;
 
@@ -67,7 +69,7 @@ const SUITES: readonly Suite[] = [
 
 async function main(): Promise<void> {
   const {only, grep} = readOptions();
-  fs.rmSync(SUMMARY, {force: true});
+  for (const file of [SUMMARY, FAILURES]) fs.rmSync(file, {force: true});
   const results: Result[] = [];
   for (const suite of SUITES.filter(({name, onDemand}) => (only.length === 0 ? onDemand !== true : only.includes(name)))) {
     results.push(await runSuite(suite, grep));
@@ -88,13 +90,13 @@ async function runSuite(suite: Suite, grep: string | undefined): Promise<Result>
   const files = findTests(suite);
   process.stdout.write(`\n===== ${suite.name}: ${files.length} files =====\n`);
   if (files.length === 0) {
-    return {suite: suite.name, passed: 0, failed: 0, skipped: 0, tookMs: 0, trouble: 'there is no test file'};
+    return {suite: suite.name, passed: 0, failures: [], skipped: 0, tookMs: 0, trouble: 'there is no test file'};
   }
   const begun = performance.now();
   const {progress, trouble} = await watch(startMocha(suite, files, grep), suite);
-  const {passed, failed, skipped} = progress;
-  const nothing = passed + failed === 0 && grep === undefined ? 'no test ran' : undefined;
-  return {suite: suite.name, passed, failed, skipped, tookMs: performance.now() - begun, trouble: trouble ?? nothing};
+  const {passed, failures, skipped} = progress;
+  const nothing = passed + failures.length === 0 && grep === undefined ? 'no test ran' : undefined;
+  return {suite: suite.name, passed, failures, skipped, tookMs: performance.now() - begun, trouble: trouble ?? nothing};
 }
 
 function findTests({owns, first = []}: Suite): string[] {
@@ -127,7 +129,7 @@ function startMocha(suite: Suite, files: readonly string[], grep: string | undef
 
 /** Resolves when mocha has ended, by itself or because it had to be ended. */
 async function watch(mocha: ChildProcess, suite: Suite): Promise<{progress: Progress; trouble: string | undefined}> {
-  let progress: Progress = {passed: 0, failed: 0, skipped: 0, test: '', ended: false};
+  let progress = NOTHING_YET;
   let trouble: string | undefined;
   const kill = (reason: string): void => {
     trouble ??= reason;
@@ -150,7 +152,7 @@ async function watch(mocha: ChildProcess, suite: Suite): Promise<{progress: Prog
   stop();
   if (interrupted) trouble ??= 'interrupted';
   if (!progress.ended) trouble ??= `mocha ended (${signal ?? `exit status ${code}`}) before its tests did, at "${progress.test}"`;
-  else if (code !== 0 && progress.failed === 0)
+  else if (code !== 0 && progress.failures.length === 0)
     trouble ??= `mocha ended with ${signal ?? `exit status ${code}`} though no test failed`;
   return {progress, trouble};
 }
@@ -178,8 +180,8 @@ function stopOnSignals(mocha: ChildProcess): () => void {
 
 function summarize(results: readonly Result[], filtered: boolean): void {
   process.stdout.write('\n');
-  for (const {suite, passed, failed, skipped, tookMs, trouble} of results) {
-    const counts = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  for (const {suite, passed, failures, skipped, tookMs, trouble} of results) {
+    const counts = `${passed} passed, ${failures.length} failed, ${skipped} skipped`;
     process.stdout.write(
       `${suite.padEnd(5)} ${counts} in ${(tookMs / 1000).toFixed(1)} s${trouble === undefined ? '' : ` - ${trouble}`}\n`,
     );
@@ -188,7 +190,7 @@ function summarize(results: readonly Result[], filtered: boolean): void {
   const passed = sum((result) => result.passed);
   const skipped = sum((result) => result.skipped);
   // Trouble counts as one failure, so that the closing line alone says whether all is well.
-  let failed = sum((result) => result.failed + (result.trouble === undefined ? 0 : 1));
+  let failed = sum((result) => result.failures.length + (result.trouble === undefined ? 0 : 1));
   if (passed + failed === 0) {
     failed = 1;
     process.stdout.write(filtered ? 'nothing matched --grep\n' : 'nothing ran\n');
@@ -196,6 +198,10 @@ function summarize(results: readonly Result[], filtered: boolean): void {
   const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
   fs.mkdirSync(path.dirname(SUMMARY), {recursive: true});
   fs.writeFileSync(SUMMARY, `${line}\n`);
+  const wrong = results.flatMap(({suite, failures, trouble}) =>
+    [...failures, ...(trouble === undefined ? [] : [trouble])].map((what) => `${suite}: ${what}\n`),
+  );
+  if (wrong.length > 0) fs.writeFileSync(FAILURES, wrong.join(''));
   process.stdout.write(`\n${line}\n`);
   if (failed > 0) process.exitCode = 1;
 }

@@ -64,14 +64,12 @@ export function reportOf(s: AgentState, now: MonoMs): Omit<NodeReport, 'wallMs'>
   };
 }
 
-/** The master publishes what it saw of the others, so that standbys need not read every record: who lives, and who has said that it ended. */
+/**
+ * The master publishes what it saw of the others, so that standbys need not read every record: first who lives, in case there is no
+ * room for all, then everybody else whose record is there.
+ */
 export function heartbeatOf(s: AgentState, now: MonoMs): Omit<Heartbeat, 'wallMs'> {
-  const owns = s.lease.kind !== 'none';
-  const seen = owns
-    ? Object.values(s.peers)
-        .filter((peer) => isAlive(s, peer, now) || peer.report.state === 'TERMINATED')
-        .map((peer) => peer.report)
-        .sort((a, b) => Number(a.state === 'TERMINATED') - Number(b.state === 'TERMINATED'))
-    : [];
-  return {...reportOf(s, now), seen};
+  const peers = s.lease.kind === 'none' ? [] : Object.values(s.peers);
+  const [living, silent] = [peers.filter((peer) => isAlive(s, peer, now)), peers.filter((peer) => !isAlive(s, peer, now))];
+  return {...reportOf(s, now), seen: [...living, ...silent].map(({report}) => report)};
 }

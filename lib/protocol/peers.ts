@@ -26,18 +26,27 @@ export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out:
   const idle = vacate(s, 'hear', next);
   const heardAt = input.everybody ? askedAt : s.heardAt;
   const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);
-  const kept = input.everybody ? withoutRemoved(s, peers, heartbeats, answeredAt) : peers;
+  const there = withRecord(s, input);
+  const kept = there ? withoutRemoved(s, peers, there, answeredAt) : peers;
   return checkOwnRecord({...idle, peers: kept, heardAt}, own, input, out);
+}
+
+/** Who has a record, as everybody's records tell, or to a follower the owner's digest; undefined: this reading does not tell. */
+function withRecord(s: AgentState, {heartbeats, everybody}: AgentInput & {type: 'heard'}): ReadonlySet<string> | undefined {
+  if (everybody) return new Set(heartbeats.map(({nodeId}) => nodeId));
+  const owner = heartbeats.find(({nodeId}) => nodeId === ownerOf(s));
+  // An owner that does not name this node has not looked around yet, or was not the owner when it wrote.
+  if (owner?.seen.some(({nodeId}) => nodeId === s.self.nodeId) !== true) return undefined;
+  return new Set([owner, ...owner.seen].map(({nodeId}) => nodeId));
 }
 
 /** A dead node whose record is no longer there was removed by an operator: it is forgotten, also where a late reading brought it back. */
 function withoutRemoved(
   s: AgentState,
   peers: Readonly<Record<string, Peer>>,
-  heartbeats: readonly NodeReport[],
+  there: ReadonlySet<string>,
   now: MonoMs,
 ): Readonly<Record<string, Peer>> {
-  const there = new Set<string>(heartbeats.map(({nodeId}) => nodeId));
   return Object.fromEntries(Object.entries(peers).filter(([id, peer]) => there.has(id) || isAlive(s, peer, now)));
 }
 

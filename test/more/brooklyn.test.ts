@@ -43,10 +43,8 @@ describe('a plane of Brooklyn, as nodes of ha-agent', () => {
           expect(await historyOf(n1)).to.deep.equal(['INITIALIZING', 'STANDBY', 'INITIALIZING', 'MASTER']);
           expect(await historyOf(cluster.node('n3'))).to.deep.equal(['INITIALIZING', 'HOT_STANDBY']);
 
-          // Among those that are left the order counts whoever has been heard twice by now.
-          const heard = async (): Promise<boolean> =>
-            typeof (await cluster.node('n3').state()).nodes['n2']?.lastSeenMs === 'number';
-          await eventually(heard, LIMIT_MS, 'n3 does not hear n2');
+          // Among those that are left the order counts whoever has been heard twice by now, and has said that it can serve.
+          await eventually(() => counts(cluster.node('n3'), 'n2'), LIMIT_MS, 'n3 does not count n2');
           await n1.terminate();
           const next = await cluster.untilMaster('n2');
           expect((await next.get('/v1/server/planeid')).text).to.equal(planeId);
@@ -71,9 +69,8 @@ describe('a plane of Brooklyn, as nodes of ha-agent', () => {
         expect(unknown.text).to.contain('nobody');
         expect(await master.isMaster()).to.equal(true);
 
-        // A node is elected only once the owner has heard it twice.
-        const heard = async (): Promise<boolean> => typeof (await master.state()).nodes[target.id]?.lastSeenMs === 'number';
-        await eventually(heard, LIMIT_MS, `${master.id} does not hear ${target.id}`);
+        // A node is elected only once the owner has heard it twice, and that it can serve.
+        await eventually(() => counts(master, target.id), LIMIT_MS, `${master.id} does not count ${target.id}`);
         expect((await post(master, '/v1/switchover', {to: target.id})).status).to.equal(200);
         await cluster.untilMaster(target.id);
         for (const node of cluster.others(target)) await node.untilState('STANDBY');
@@ -211,6 +208,12 @@ describe('a plane of Brooklyn, as nodes of ha-agent', () => {
     },
   });
 });
+
+/** Whether `node` would elect `other`: it has heard it twice, and that it can serve. */
+async function counts(node: TestNode, other: string): Promise<boolean> {
+  const seen = (await node.state()).nodes[other];
+  return typeof seen?.lastSeenMs === 'number' && seen.eligible;
+}
 
 /** What the node itself wrote last. */
 async function recordOf(cluster: Cluster, id: string): Promise<Heartbeat> {

@@ -41,6 +41,14 @@ describe('scripts/test.ts', () => {
     expect(await fs.readFile(path.join(project(), 'dist', '.test-summary'), 'utf8')).to.equal('4 passed, 0 failed, 1 skipped\n');
   });
 
+  it('tells in dist/.test-failures what failed, and leaves no such file when nothing did', async () => {
+    const failures = path.join(project(), 'dist', '.test-failures');
+    await run({'two.test.js': FAIL, 'e2e/e.test.js': ''});
+    expect(await fs.readFile(failures, 'utf8')).to.equal('unit: fails\n  on purpose\ne2e: no test ran\n');
+    await run({'two.test.js': PASS, 'e2e/e.test.js': PASS});
+    expect(await fs.readdir(path.dirname(failures))).to.not.include('.test-failures');
+  });
+
   it('runs the suites that --only names, and the tests that --grep matches', async () => {
     const {code, lines} = await run({'two.test.js': FAIL, 'sim/s.test.js': PASS + FAIL}, '--only', 'sim', '--grep', 'passes');
     expect({code, last: lines.at(-1)}).to.deep.equal({code: 0, last: '1 passed, 0 failed'});
