@@ -12,7 +12,7 @@ TOOLS='bindfs:bindfs fusermount3:fuse3 strace:strace ps:procps unshare:util-linu
   ip:iproute2 curl:curl openssl:openssl nginx:nginx haproxy:haproxy monit:monit systemctl:systemd initdb:postgresql
   arping:iputils-arping ndptool:libndp-tools'
 LAB_TOOLS='linux.uml:user-mode-linux rpc.nfsd:nfs-kernel-server mount.nfs:nfs-common rpcbind:rpcbind nft:nftables ip:iproute2
-  tc:iproute2 modprobe:kmod mkfs.ext4:e2fsprogs ps:procps unshare:util-linux mount:mount bash:bash'
+  tc:iproute2 modprobe:kmod mkfs.ext4:e2fsprogs bindfs:bindfs ps:procps unshare:util-linux mount:mount bash:bash'
 
 case "${1:-}" in
   '') ;;

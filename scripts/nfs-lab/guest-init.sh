@@ -96,6 +96,7 @@ start_server() {
 if [ "$LAB_ROLE" = server ]; then
   start_server
 else
+  module fuse
   module nfs
   if [ "$LAB_VERS" = 3 ]; then
     module nfsv3

@@ -1,4 +1,4 @@
-// `ha-agent doctor` on real mounts: what it says of good ones, of each bad option, of a full or silent server, and between two hosts.
+// `ha-agent doctor` on real mounts: what it says of good ones, of each bad option, of FUSE, of a full or silent server, and between two hosts.
 import {expect} from 'chai';
 import type {Verdict} from '../../lib/doctor/verdict.ts';
 import type {Lab} from '../../scripts/nfs-lab/lab.ts';
@@ -9,9 +9,9 @@ import {withLabCluster} from './support/lab-cluster.ts';
 import {useLab} from './support/use-lab.ts';
 
 const DOCTOR_MS = 120_000;
-/** A second mount of the export, with options of its own. */
+const UNMOUNTED_MS = 20_000;
+/** A second mount: of the export with options of its own, or by way of FUSE. */
 const ODD = '/mnt/odd';
-const STATE = ['--stateDir', `${OWN_DISK}/state`];
 
 interface Examined {
   readonly safe: boolean;
@@ -23,8 +23,13 @@ const verdictOn = ({verdicts}: Examined, check: string): Verdict | undefined => 
 const levels = ({verdicts}: Examined): Record<string, string> =>
   Object.fromEntries(verdicts.map(({check, level}) => [check, level]));
 
+const doctorOn = (directory: string, ...args: readonly string[]): string[] => {
+  const own = ['--persistenceDir', directory, '--stateDir', `${OWN_DISK}/state`];
+  return [process.execPath, CLI, 'doctor', ...own, ...args];
+};
+
 async function examine(lab: Lab, directory: string, ...args: readonly string[]): Promise<Examined> {
-  const argv = [process.execPath, CLI, 'doctor', '--json', '--persistenceDir', directory, ...STATE, '--rounds', '60', ...args];
+  const argv = doctorOn(directory, '--json', '--rounds', '60', ...args);
   const {status, stdout, stderr} = await lab.run('c1', argv, {timeoutMs: DOCTOR_MS});
   expect(stdout, stderr).to.match(/^\{/);
   const found = JSON.parse(stdout) as Examined;
@@ -35,9 +40,7 @@ async function examine(lab: Lab, directory: string, ...args: readonly string[]):
 /** With a second doctor on c2, on its ordinary mount. */
 async function examineWith(lab: Lab, directory: string, ...args: readonly string[]): Promise<Examined> {
   let told = '';
-  const address = storageAddress('c2');
-  const argv = [process.execPath, CLI, 'doctor', '--persistenceDir', MOUNT_POINT, ...STATE, '--serve', address];
-  const serving = await lab.start('c2', argv, {
+  const serving = await lab.start('c2', doctorOn(MOUNT_POINT, '--serve', storageAddress('c2')), {
     onStdout: (piece) => {
       told += piece.toString();
     },
@@ -56,6 +59,19 @@ async function withMount<T>(lab: Lab, vers: NfsVersion, options: string, use: ()
     return await use();
   } finally {
     await lab.must('c1', ['umount', '-l', ODD]);
+  }
+}
+
+/** The files of a directory once more, by way of a process in user space; that one ends when nobody uses the mount any more. */
+async function withFuse<T>(lab: Lab, behind: string, use: () => Promise<T>, options: readonly string[] = []): Promise<T> {
+  await lab.must('c1', ['mkdir', '-p', ODD, behind]);
+  await lab.must('c1', ['bindfs', ...options, behind, ODD]);
+  try {
+    return await use();
+  } finally {
+    await lab.must('c1', ['umount', '-l', ODD]);
+    const isGone = async (): Promise<boolean> => (await lab.run('c1', ['pgrep', '-x', 'bindfs'])).status === 1;
+    await eventually(isGone, UNMOUNTED_MS, 'somebody still uses the FUSE mount: its process does not end');
   }
 }
 
@@ -94,6 +110,38 @@ for (const vers of ['3', '4.2'] as const) {
         expect(verdictOn(found, 'mountOptions')?.level).to.equal('warning');
         expect(found.safe, options).to.equal(true);
       }
+    });
+
+    it('tells people that FUSE over the share is FUSE: a warning, what to use instead, and a promise with an if', async () => {
+      const {status, stdout, stderr} = await withFuse(lab(), MOUNT_POINT, () =>
+        lab().run('c1', doctorOn(ODD, '--rounds', '60'), {timeoutMs: DOCTOR_MS}),
+      );
+      expect({status, stderr}, stdout).to.deep.equal({status: 0, stderr: ''});
+      const lines = stdout.split('\n').map((line) => line.replace(/ {2,}/g, '  '));
+      const [what, todo] = lines.slice(lines.findIndex((line) => line.includes('  file system  ')));
+      const seen = 'whether other hosts see the same there cannot be told';
+      expect(what).to.equal(`warning  file system  ${seen}: fuse from ${MOUNT_POINT}, mounted at ${ODD}`);
+      expect(todo).to.match(
+        /^ +what to do: +use NFS 4\.2 or 3, or ask its maker for an atomic rename .*, and measure with --with from two hosts$/,
+      );
+      expect(stdout).to.contain('not tried rename and visibility between two hosts: start "ha-agent doctor --serve ADDRESS"');
+      // That it is NFS behind it neither counts nor shows.
+      expect(stdout).to.not.contain(`NFS ${vers}:`);
+      expect(stdout).to.not.contain("server's lease time");
+      expect(lines.at(-2)).to.match(/^This deployment promises at most one active service if fuse renames as NFS does: /);
+    });
+
+    it('measures FUSE over the share against another host, as it advises, and still warns of it', async () => {
+      const found = await withFuse(lab(), MOUNT_POINT, () => examineWith(lab(), ODD));
+      expect(levels(found)).to.include({store: 'ok', fileSystem: 'warning', rename: 'ok', fullDirectory: 'ok'});
+      expect(verdictOn(found, 'renameBetweenHosts')?.reason).to.match(
+        /on this host and on c2 exactly one won in (\d+) of \1 rounds/,
+      );
+      expect(verdictOn(found, 'visibility')?.reason).to.match(
+        /was seen in a listing within \S+ m?s, a heartbeat in a read within /,
+      );
+      expect(found.safe, JSON.stringify(found.verdicts)).to.equal(true);
+      expect(found.promise).to.contain('if fuse renames as NFS does');
     });
 
     it('calls a read-only mount unsafe', async () => {
@@ -152,20 +200,31 @@ describe('doctor on NFS 4.2, further', function () {
     expect(found.promise).to.contain('among the processes of this host alone');
   });
 
+  it('says of FUSE over a local disk the same as over the share: what lies behind it cannot be told', async () => {
+    const behind = `${OWN_DISK}/behind`;
+    const found = await withFuse(lab(), behind, () => examine(lab(), ODD));
+    await lab().must('c1', ['rmdir', behind]);
+    expect(verdictOn(found, 'fileSystem')?.level).to.equal('warning');
+    expect(verdictOn(found, 'fileSystem')?.reason).to.contain(`cannot be told: fuse from ${behind}, mounted at ${ODD}`);
+    expect(verdictOn(found, 'fileSystem')?.remedy).to.contain('use NFS 4.2 or 3').and.contain('--with from two hosts');
+    expect(found.promise).to.contain('if fuse renames as NFS does');
+  });
+
+  it('calls FUSE unsafe that by its name keeps objects in a bucket', async () => {
+    const behind = `${OWN_DISK}/behind`;
+    const found = await withFuse(lab(), behind, () => examine(lab(), ODD), ['-o', 'subtype=s3fs']);
+    await lab().must('c1', ['rmdir', behind]);
+    expect(verdictOn(found, 'fileSystem')?.level).to.equal('unsafe');
+    const seen = `several rivals may win: fuse.s3fs from ${behind}, mounted at ${ODD}`;
+    expect(verdictOn(found, 'fileSystem')?.reason).to.contain(seen);
+    expect(verdictOn(found, 'fileSystem')?.remedy).to.contain('a share with an atomic rename, such as NFS');
+    expect(found.promise).to.contain('promises nothing until what is unsafe has been mended: file system');
+  });
+
   it('says that another user may not share the store', async () => {
     const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--'];
     let told = '';
-    const argv = [
-      ...nobody,
-      process.execPath,
-      CLI,
-      'doctor',
-      '--persistenceDir',
-      MOUNT_POINT,
-      ...STATE,
-      '--serve',
-      storageAddress('c2'),
-    ];
+    const argv = [...nobody, ...doctorOn(MOUNT_POINT, '--serve', storageAddress('c2'))];
     const serving = await lab().start('c2', argv, {onStdout: (piece) => (told += piece.toString())});
     const [, url = ''] = await eventually(() => /--with (\S+)\n/.exec(told), DOCTOR_MS, 'the second doctor does not listen');
     const found = await examine(lab(), MOUNT_POINT, '--with', url);
