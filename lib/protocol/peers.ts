@@ -7,6 +7,8 @@ import {after, type MonoMs, type NodeId} from './words.ts';
 
 /** How many heartbeats of ours may be missing before the order of candidates stays as it was. */
 const FLOWING_HEARTBEATS = 3;
+/** Who was heard so short a time ago is spared the next reading, polls: less than two, more than one. */
+const SPARED_POLLS = 1.5;
 /** How soon everybody's heartbeats are read after a reading that was not everybody's, ms. */
 const REREAD_MS = 10;
 
@@ -141,7 +143,21 @@ export function listen(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentSta
 /** Once our own record is ours, writing it tells whether it still is. */
 function whomToHear(s: AgentState, now: MonoMs): Whose {
   if (!needsEverybody(s, now)) return [ownerOf(s)].flatMap((id) => id ?? []);
-  return s.ownRecord.kind === 'mine' ? 'others' : 'all';
+  return s.ownRecord.kind === 'mine' ? {allBut: [s.self.nodeId, ...sparedBy(s, now)]} : 'all';
+}
+
+/**
+ * Whom an owner heard at its last reading and would elect: it hears them at every second one, for there is nothing to decide while
+ * nothing changes. Who is new, silent or stands back is heard every time.
+ */
+function sparedBy(s: AgentState, now: MonoMs): NodeId[] {
+  const {pollIntervalMs, heartbeatIntervalMs} = s.self.timing;
+  if (s.lease.kind !== 'owned' || 3 * pollIntervalMs > ALIVE_HEARTBEATS * heartbeatIntervalMs) return [];
+  return electable(s, now)
+    .filter(
+      ({changedAt, report}) => !report.cooling && changedAt !== undefined && now - changedAt < SPARED_POLLS * pollIntervalMs,
+    )
+    .map(({report}) => report.nodeId);
 }
 
 function needsEverybody(s: AgentState, now: MonoMs): boolean {

@@ -113,7 +113,7 @@ function perform(d: Draft, i: number, effect: AgentEffect): void {
       return tellAgent(d, i, {
         type: 'heard',
         heartbeats: [],
-        everybody: typeof effect.whose === 'string',
+        everybody: effect.whose === 'all' || 'allBut' in effect.whose,
         own: true,
         failed: false,
         askedAt,

@@ -1,6 +1,7 @@
 // One call to the store on its way: out, executed (or not, or much later), and back, as NFS clients and servers do it.
 import type {Listing, RenameOutcome, Whose, Wishes} from '../../lib/protocol/agent-state.ts';
 import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
+import type {NodeId} from '../../lib/protocol/words.ts';
 import type {LaneName} from '../../lib/protocol/agent-state.ts';
 import {executeRename} from './server.ts';
 import {endAfter, type Host, type LateCall, type World} from './world-types.ts';
@@ -140,6 +141,11 @@ export interface Heard {
   readonly whole: boolean;
 }
 
+export function isMeant(whose: Whose, nodeId: NodeId): boolean {
+  if (whose === 'all') return true;
+  return 'allBut' in whose ? !whose.allBut.includes(nodeId) : whose.includes(nodeId);
+}
+
 export function callReadHeartbeats(w: World, host: Host, whose: Whose, reply: (heard: Heard) => void): void {
   trip(
     w,
@@ -147,9 +153,7 @@ export function callReadHeartbeats(w: World, host: Host, whose: Whose, reply: (h
     'hear',
     () => {
       if (host.weather.unmounted) return {heartbeats: [], whole: false};
-      const wanted = [...w.server.records.values()].filter(({nodeId}) =>
-        whose === 'others' ? nodeId !== host.nodeId : whose === 'all' || whose.includes(nodeId),
-      );
+      const wanted = [...w.server.records.values()].filter(({nodeId}) => isMeant(whose, nodeId));
       const readable = wanted.filter(() => !(w.faults && host.rng.chance(host.weather.errors)));
       return {heartbeats: readable, whole: readable.length === wanted.length};
     },

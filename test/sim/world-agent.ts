@@ -7,7 +7,7 @@ import {assertTurn} from '../../lib/protocol/invariants.ts';
 import type {GuardianInput} from '../../lib/protocol/guardian-machine.ts';
 import {epoch, instanceId} from '../../lib/protocol/words.ts';
 import {seekGuardian, killOwnGuardian} from './world-kinship.ts';
-import {callList, callReadHeartbeats, callReadWishes, callRename, callWriteHeartbeat} from './store-calls.ts';
+import {callList, callReadHeartbeats, isMeant, callReadWishes, callRename, callWriteHeartbeat} from './store-calls.ts';
 import {toGuardian} from './world-guardian.ts';
 import {localNow, trueOf, type AgentProc, type Channel, type Host, type MakeInput, type World} from './world-types.ts';
 
@@ -203,10 +203,8 @@ function hear(w: World, agent: AgentProc, effect: AgentEffect & {type: 'readHear
   const {whose} = effect;
   call(w, agent, 'hear', (askedAt, done) => {
     callReadHeartbeats(w, host, whose, ({heartbeats, whole}) => {
-      const everybody = (whose === 'all' || whose === 'others') && whole;
-      const own =
-        (whose === 'all' || (whose !== 'others' && whose.includes(host.nodeId))) &&
-        (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
+      const everybody = (whose === 'all' || 'allBut' in whose) && whole;
+      const own = isMeant(whose, host.nodeId) && (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
       done(() => ({type: 'heard', heartbeats, everybody, own, failed: !whole, askedAt, answeredAt: localNow(w, host)}));
     });
   });
