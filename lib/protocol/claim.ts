@@ -75,7 +75,7 @@ export function judge(s: AgentState, now: MonoMs): Verdict {
   const chance = chanceOf(s, name);
   if (s.wishedAt === undefined && chance.basis !== 'local')
     return no("the operator's wishes have not been read yet: is there a pause?");
-  const gate = Math.max(chance.at, earliest(s, chance.basis));
+  const gate = Math.max(chance.at, earliest(s, name, chance.basis));
   const deaf = now >= after(monoMs(gate), DEAF_POLLS * s.self.timing.pollIntervalMs);
   const since = knownSince(s, chance);
   const informed = s.heardAt !== undefined && s.heardAt >= since && s.wishedAt !== undefined && s.wishedAt >= since;
@@ -155,9 +155,11 @@ const provenLocally = (s: AgentState, name: LockName): boolean =>
   s.proofs.some((proof) => proof.kind === 'local' && proof.instanceId === name.writer?.instanceId);
 
 /** A node that has just started, or whose polling had a gap, listens before it claims; local proof needs the record to have stood still. */
-function earliest(s: AgentState, basis: ClaimBasis): MonoMs {
+function earliest(s: AgentState, name: LockName, basis: ClaimBasis): MonoMs {
   if (basis === 'local') return s.ownRecord.kind === 'mine' ? s.startedAt : monoMs(Number.MAX_SAFE_INTEGER);
-  const listened = s.listenUntil ?? after(s.startedAt, muteMs(s.self.timing));
+  // The target of a switchover goes first whatever the order is: while it listened, the next one's turn would come.
+  const called = name.kind === 'free' && s.listenUntil !== undefined && targetOf(s, name) === s.self.nodeId;
+  const listened = called ? s.startedAt : (s.listenUntil ?? after(s.startedAt, muteMs(s.self.timing)));
   // What opened the way for everybody at once must not make everybody forget its turn.
   return monoMs(Math.max(listened, s.openedAt));
 }

@@ -31,7 +31,7 @@ export type GuardianReport =
   | {readonly type: 'refused'; readonly run: number; readonly because: string}
   /** The service is being stopped: ordered, past its deadline, or because it ended by itself. */
   | {readonly type: 'stopping'; readonly run: number; readonly cause: StopCause; readonly because: string}
-  /** No process of it is left; `proven` is false where its passive form failed: nothing may be released then. */
+  /** No process of it is left; `proven` is false where its passive form failed, or its address stayed up: nothing may be released then. */
   | {readonly type: 'gone'; readonly run: number; readonly proven: boolean; readonly cause: StopCause; readonly because: string};
 
 export type GuardianInput =
@@ -182,7 +182,7 @@ function adoptionFault(s: GuardianState, now: MonoMs): string | undefined {
   if (s.link.kind === 'killing') return 'the earlier agent is not yet seen dead';
   if (s.release.kind !== 'none') return 'the lock is being released';
   if (s.run.kind === 'stopping') return 'the service is being stopped';
-  if (s.run.kind === 'unproven') return 'the service is not proven stopped: its passive form is tried again and again';
+  if (s.run.kind === 'unproven') return 'the service is not proven stopped, which is tried again and again';
   if (s.run.kind === 'running' && leaseOver(s, now)) return 'the deadline has come';
   return undefined;
 }
@@ -239,7 +239,7 @@ function startFault(s: GuardianState, epoch: Epoch, now: MonoMs): string | undef
 
 function runGone(s: GuardianState, run: number, proven: boolean, effects: GuardianEffect[]): GuardianState {
   if ((s.run.kind !== 'stopping' && s.run.kind !== 'unproven') || s.run.run !== run) return s;
-  const because = s.run.kind === 'stopping' ? s.run.because : 'its passive form has reported success at last';
+  const because = s.run.kind === 'stopping' ? s.run.because : 'it is proven stopped at last';
   report(effects, {type: 'gone', run, proven, cause: s.run.cause, because});
   return {...s, run: proven ? {kind: 'none'} : {kind: 'unproven', run, cause: s.run.cause}};
 }

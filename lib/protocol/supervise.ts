@@ -47,7 +47,7 @@ function gone(s: AgentState, said: GuardianReport & {type: 'gone'}, now: MonoMs,
   if (s.service.kind === 'unproven' && said.proven) return idle({...s, service: {kind: 'down'}}, now);
   if (s.service.kind !== 'stopping' || s.service.run !== said.run) return s;
   if (!said.proven) {
-    const because = 'its passive form failed: nothing is released before it is proven stopped';
+    const because = 'the service is not proven stopped: nothing is released before it is';
     return {...s, service: {kind: 'unproven', because}, because};
   }
   const {failed, because} = s.service;

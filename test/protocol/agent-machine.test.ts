@@ -6,7 +6,7 @@ import {switchoverFault} from '../../lib/protocol/wishes.ts';
 import {peer, reportOf} from '../agent/machine-fixture.ts';
 import type {AgentEffect, AgentInput, AgentState, Self, Settings} from '../../lib/protocol/agent-state.ts';
 import {DEFAULT_TIMING} from '../../lib/protocol/timing.ts';
-import {epoch, instanceId, monoMs, nodeId} from '../../lib/protocol/words.ts';
+import {epoch, instanceId, monoMs, nodeId, type Epoch, type NodeId} from '../../lib/protocol/words.ts';
 
 const self: Self = {nodeId: nodeId('n1'), instanceId: instanceId('aaaaaaaa'), timing: DEFAULT_TIMING, hasService: true};
 const settings: Settings = {mode: 'auto', priority: 0, attempts: 3, backoffMs: 500, startTimeoutMs: 9_000, coolDownMs: 9_000};
@@ -76,6 +76,22 @@ describe('a standby', () => {
     const hands = listening(HELD).hear(30_900);
     expect(hands.tell({type: 'tick'}, 30_999).renames()).to.deep.equal([]);
     expect(hands.tell({type: 'tick'}, 31_000).renames()).to.deep.equal(['0000000008.held.n1.aaaaaaaa.30000.1']);
+  });
+
+  it('claims what was released for it by a switchover even while it listens, and nothing else then', () => {
+    const released = '0000000008.free.n2.bbbbbbbb.5';
+    const seeing = (switchovers: {epoch: Epoch; to: NodeId}[]): Hands => {
+      const hands = new Hands().tell({type: 'tick'}, 0).tell({type: 'guardianReady', adopted: undefined}, 10).hear(20);
+      const times = {askedAt: monoMs(1_500), answeredAt: monoMs(1_500)};
+      return hands
+        .list(HELD, 1_000)
+        .list(released, 1_500)
+        .hear(1_500)
+        .tell({type: 'wished', wishes: {paused: false, switchovers, statements: []}, ...times}, 1_500);
+    };
+    expect(seeing([{epoch: epoch(7), to: nodeId('n1')}]).renames()).to.deep.equal(['0000000009.held.n1.aaaaaaaa.30000.1']);
+    for (const others of [[], [{epoch: epoch(7), to: nodeId('n3')}], [{epoch: epoch(6), to: nodeId('n1')}]])
+      expect(seeing(others).tell({type: 'tick'}, 3_019).renames()).to.deep.equal([]);
   });
 
   it("takes an operator's word only when the lock has stood still for three renewals, and only for its epoch", () => {

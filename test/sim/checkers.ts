@@ -58,6 +58,8 @@ class Book {
   largest = 0;
   readonly #getWorld: () => World;
   readonly #tried = new Set<string>();
+  /** Since when nothing is started for an owner, by instance. */
+  readonly #idle = new Map<string, {readonly epoch: number; readonly since: number}>();
   readonly #successes = new Map<string, Success[]>();
   /** The order of the last release of an instance, by instance and epoch. */
   readonly #releases = new Map<string, number>();
@@ -82,6 +84,19 @@ class Book {
     const lock = trueLock(server);
     if (lock && first.epoch < lock.epoch)
       fail('P2', `${first.host.name} serves under epoch ${first.epoch}, the lock says ${server.names.join(' ')}`);
+  }
+
+  /** An owner for whom nothing is started lets go after T, at its first step after that. */
+  checkIdleOwner({instance, host, state}: AgentProc): void {
+    const {lease, service, wishes, ending} = state;
+    const idle = ['down', 'backoff', 'unproven'].includes(service.kind) && !wishes.paused && !ending && state.self.hasService;
+    if (lease.kind !== 'owned' || !idle) return void this.#idle.delete(instance);
+    const now = localNow(this.world, host);
+    const known = this.#idle.get(instance);
+    const since = known?.epoch === lease.name.epoch ? known.since : now;
+    this.#idle.set(instance, {epoch: lease.name.epoch, since});
+    if (now - since > lease.name.leaseTimeoutMs)
+      fail('idle owner', `${host.name} keeps epoch ${lease.name.epoch}, although nothing was started for longer than T`);
   }
 
   confirmedBy(instance: string, epoch: number): Success[] {
@@ -190,6 +205,7 @@ function agentCheckers(book: Book): Part<'agentStepped' | 'deadlineTold' | 'call
       )
         fail('trust', `${agent.host.name}: ${trust.reason}`);
       checkMasters(w, agent, before, fail);
+      book.checkIdleOwner(agent);
     },
     deadlineTold: (agent, {epoch, deadline}) => {
       if (deadline === 'now') return;
