@@ -2,7 +2,7 @@
 import {writeFile} from 'node:fs/promises';
 import {DEFAULT_TIMING} from '../../lib/protocol/timing.ts';
 import {refuseLiveStore} from '../../lib/cli/live-store.ts';
-import {expectFailure, FIRST_LOCK, removeTemps, tempStore} from '../store/temp-store.ts';
+import {expectFailure, FIRST_LOCK, removeTemps, tempStore, whileNowAndThen} from '../store/temp-store.ts';
 
 describe('refuseLiveStore', () => {
   afterEach(removeTemps);
@@ -21,10 +21,14 @@ describe('refuseLiveStore', () => {
 
   it('refuses where the lease is renewed without a heartbeat, however seldom', async () => {
     const {paths, store} = await tempStore();
-    const name = '0000000001.held.n1.3f9a1c22.3000.1';
-    await store.rename(FIRST_LOCK, name);
-    setTimeout(() => void store.rename(name, '0000000001.held.n1.3f9a1c22.3000.2'), 600);
-    await expectFailure(refuseLiveStore(configOf(paths.persistenceDir)), 'cluster.refused', 'being renewed');
+    const nameOf = (k: number): string => `0000000001.held.n1.3f9a1c22.3000.${k}`;
+    let k = 1;
+    await store.rename(FIRST_LOCK, nameOf(k));
+    await whileNowAndThen(
+      600,
+      () => store.rename(nameOf(k), nameOf(++k)),
+      () => expectFailure(refuseLiveStore(configOf(paths.persistenceDir)), 'cluster.refused', 'being renewed'),
+    );
   });
 
   it('refuses where it cannot be told who lives', async () => {

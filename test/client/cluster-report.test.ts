@@ -67,7 +67,7 @@ describe('a node that is asked', () => {
   });
   afterEach(() => server.close());
 
-  const ask = (authorization: string | undefined, timeoutMs = 5_000): Promise<string> =>
+  const ask = (authorization: string | undefined, timeoutMs = 20_000): Promise<string> =>
     askNode(url, {authorization, timeoutMs, signal: new AbortController().signal}).then(
       ({ownId}) => ownId,
       (error: unknown) => String(error),
@@ -82,7 +82,7 @@ describe('a node that is asked', () => {
     expect(await ask('Basic abc')).to.equal('n1');
     expect(await ask(undefined)).to.equal('n1');
     expect(asked).to.deep.equal(['/v1/server/ha/states Basic abc', '/v1/events undefined']);
-    await eventually(async () => (await openConnections()) === 0, 5_000, 'a connection is left');
+    await eventually(async () => (await openConnections()) === 0, 30_000, 'a connection is left');
   });
 
   const failures: readonly (readonly [what: string, answer: http.RequestListener, said: RegExp])[] = [
@@ -97,7 +97,7 @@ describe('a node that is asked', () => {
       answer = how;
       for (const authorization of ['Basic abc', undefined]) expect(await ask(authorization, 200)).to.match(said);
       expect(asked).to.have.length(2);
-      await eventually(async () => (await openConnections()) === 0, 5_000, 'a connection is left');
+      await eventually(async () => (await openConnections()) === 0, 30_000, 'a connection is left');
     });
   }
 });
@@ -116,7 +116,7 @@ describe('a node that is asked over https', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-      const asking = {authorization: 'Basic abc', timeoutMs: 5_000, signal: new AbortController().signal};
+      const asking = {authorization: 'Basic abc', timeoutMs: 20_000, signal: new AbortController().signal};
       expect((await askNode(url, {...asking, ca})).ownId).to.equal('n1');
       const refused: unknown = await askNode(url, asking).catch((error: unknown) => error);
       expect(String(refused)).to.match(/self-signed certificate/);

@@ -6,7 +6,7 @@ import {usersFileLine} from '../../lib/http/users-file.ts';
 import {eventually} from '../support/eventually.ts';
 import {followEvents, getAs, post} from './store-support/http.ts';
 import {together} from './store-support/together.ts';
-import {withCluster, type Cluster} from './support/cluster.ts';
+import {CALM, withCluster, type Cluster} from './support/cluster.ts';
 import type {TestNode} from './support/node.ts';
 
 const LIMIT_MS = 45_000;
@@ -14,7 +14,7 @@ const LIMIT_MS = 45_000;
 describe('HTTP', () => {
   together({
     'tells the state with its quotes and the states of all, and carries out what is posted before it answers': async () => {
-      await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], timings: CALM}, async (cluster) => {
         const {master, other} = await cluster.upAsPair();
         await tellsTheStates(cluster, master, other);
         const events = await followEvents(other);
@@ -30,6 +30,7 @@ describe('HTTP', () => {
         await eventually(async () => (await master.get('/standby')).status === 200, LIMIT_MS, 'the old master is no standby');
 
         // A master that is to be standby gives the lease away, to whoever else there is.
+        await cluster.untilCounted(other, master.id);
         expect(await post(other, '/v1/server/ha/state', {mode: 'STANDBY'})).to.deep.equal({status: 200, text: '"MASTER"'});
         expect((await other.get('/master')).status).to.equal(503);
         // Who changes his mind at once does not know yet who is about to follow.
@@ -74,7 +75,7 @@ describe('HTTP', () => {
     },
 
     'R4: asks for a password where there is a users file: not of machines, and readers change nothing': async () => {
-      await withCluster({nodes: ['n1']}, async (cluster) => {
+      await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
         await cluster.init();
         const usersFile = join(cluster.root, 'users');
         const lines = [await usersFileLine('ada', 'admin', 'secret one'), await usersFileLine('bob', 'readonly', 'secret two')];

@@ -12,7 +12,7 @@ const LIMIT_MS = 45_000;
 describe('two agents with one node id', () => {
   together({
     'with one state directory: the later one refuses at once with exit 3 and names the options': async () => {
-      await withCluster({nodes: ['n1']}, async (cluster) => {
+      await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const first = await cluster.up();
         const before = await first.served();
         const twin = makeTwin(cluster, first);
@@ -28,7 +28,7 @@ describe('two agents with one node id', () => {
     },
 
     'with a state directory each: the later one refuses, whether the first is master or standby': async () => {
-      await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const {master, other} = await cluster.upAsPair();
         const before = await master.served();
         for (const first of [master, other]) {

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
 import {together} from './store-support/together.ts';
-import {freePort, withCluster, type Cluster} from './support/cluster.ts';
+import {CALM, freePort, withCluster, type Cluster} from './support/cluster.ts';
 import {runCommand, type CommandResult} from './support/command.ts';
 import type {TestNode} from './support/node.ts';
 import {witness, type ServiceOf} from './support/witness.ts';
@@ -14,7 +14,7 @@ const LIMIT_MS = 45_000;
 describe('the configuration', () => {
   together({
     'is taken over when its file changes: a new priority decides the next election': async () => {
-      await withCluster({nodes: ['n1', 'n2', 'n3']}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2', 'n3'], timings: CALM}, async (cluster) => {
         const master = await cluster.up();
         const [, last] = cluster.others(master);
         change(last!, {priority: 7});
@@ -23,7 +23,7 @@ describe('the configuration', () => {
           LIMIT_MS,
           'the change is not seen',
         );
-        expect(last!.log()).to.match(/the configuration has changed applied=priority/);
+        await untilLogged(last!, /the configuration has changed applied=priority/);
         await eventually(async () => (await master.state()).nodes[last!.id]?.priority === 7, LIMIT_MS, 'nobody hears of it');
         await master.kill('agent');
         await cluster.untilMaster(last!.id);
@@ -31,7 +31,7 @@ describe('the configuration', () => {
     },
 
     'stays the last good one when a bad one comes, which is reported in full; SIGHUP reads it at once': async () => {
-      await withCluster({nodes: ['n1']}, async (cluster) => {
+      await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const node = await cluster.up();
         const before = await node.served();
         change(node, {priority: 'high', leaseTimeout: '3', nodeIdd: 'n1'});
@@ -49,7 +49,7 @@ describe('the configuration', () => {
         change(node, {priority: -3, leaseTimeout: undefined, nodeIdd: undefined, app: 'other'});
         node.signal('SIGHUP', 'agent');
         await eventually(async () => (await node.get('/v1/server/ha/priority')).text === '-3', LIMIT_MS, 'it is not taken over');
-        expect(node.log()).to.contain('this change needs a restart: app: default -> other');
+        await untilLogged(node, /this change needs a restart: app: default -> other/);
         expect(await node.served()).to.deep.equal(before);
       });
     },
@@ -73,7 +73,7 @@ describe('the configuration', () => {
             LIMIT_MS,
             'the file is not watched',
           );
-          expect(node.log()).to.contain('this change needs a restart: app: default -> other');
+          await untilLogged(node, /this change needs a restart: app: default -> other/);
           await node.untilState('INITIALIZING');
           expect(await node.served()).to.deep.equal(before);
 
@@ -84,7 +84,7 @@ describe('the configuration', () => {
           for (const pid of node.servicePids) process.kill(pid, 'SIGKILL');
           await eventually(async () => (await node.served()).family !== before.family, LIMIT_MS, 'it is not started again');
           await node.untilState('MASTER');
-          expect(node.log()).to.contain('debug the service is held by');
+          await untilLogged(node, /debug the service is held by/);
         });
       },
 
@@ -151,6 +151,10 @@ describe('the configuration', () => {
       },
   });
 });
+
+/** What is done is to be seen a moment before it is told. */
+const untilLogged = (node: TestNode, pattern: RegExp): Promise<unknown> =>
+  eventually(() => pattern.test(node.log()), LIMIT_MS, `${node.id} does not say ${String(pattern)}`);
 
 async function isExplained(cluster: Cluster, command: string): Promise<void> {
   const {code, stdout} = await run(cluster, [command, '--help']);

@@ -16,7 +16,7 @@ describe('a disk of the logs that is full', () => {
   });
 
   it('costs log lines alone: the next master serves, its epoch is in the history, and the log goes on when there is room', async () => {
-    await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const disk = join(cluster.root, 'log-disk');
       mkdirSync(disk);
       await mountSmall(cluster, 64, disk);

@@ -32,7 +32,7 @@ describe('a process that is frozen', () => {
   });
 
   it('as the agent of the master, for a moment: nobody notices', async () => {
-    await withCluster({...TWO, timings: {leaseTimeout: '20s'}}, async (cluster) => {
+    await withCluster({...TWO, timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const before = await master.served();
       master.freeze('agent');
@@ -65,7 +65,7 @@ describe('a process that is frozen', () => {
   });
 
   it('as agent and guardian of a standby: it is shown as FAILED, the master serves on, and the thawed one follows again', async () => {
-    await withCluster({...TWO, timings: {leaseTimeout: '4s'}}, async (cluster) => {
+    await withCluster({...TWO, timings: {leaseTimeout: '10s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const before = await master.served();
       other.freeze('agent', 'guardian');

@@ -14,7 +14,7 @@ describe('an agent that is told to end', () => {
       expect(fs.readFileSync(master.pidFile, 'utf8')).to.equal(`${master.agentPid}\n`);
       const {guardian} = master;
       expect(await master.terminate()).to.deep.equal({code: 0, signal: null});
-      await untilGone(guardian, 'the guardian', 10_000);
+      await untilGone(guardian, 'the guardian');
       expect(fs.existsSync(master.pidFile)).to.equal(false);
       expect(lockNames(cluster)).to.have.length(1);
       expect(lockNames(cluster)[0]).to.match(/^0{9}2\.free\.n1\./);
@@ -27,7 +27,7 @@ describe('an agent that is told to end', () => {
     await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       await master.terminate();
-      await cluster.untilMaster(other.id, 30_000);
+      await cluster.untilMaster(other.id, 45_000);
       const before = await other.served();
       await cluster.launch(master.id);
       await master.untilState('STANDBY');

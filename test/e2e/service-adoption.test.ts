@@ -1,13 +1,13 @@
 // End to end: a service that outlives its agent, and the next agent that takes it over without the service noticing.
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
-import {withCluster, type Cluster} from './support/cluster.ts';
+import {CALM, withCluster, type Cluster} from './support/cluster.ts';
 import {TestNode} from './support/node.ts';
 import {ensuredWitness, witness} from './support/witness.ts';
 
 describe('the service of an agent that went', () => {
   it('with --keepService is adopted by the next launch: same process, same epoch, and it never was away', async () => {
-    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '30s'}}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const before = await look(master);
       await keepService(cluster, master);
@@ -24,12 +24,13 @@ describe('the service of an agent that went', () => {
   });
 
   it('with --keepService and nobody who comes back is stopped before the lease ends, and released', async () => {
-    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '3s'}}, async (cluster) => {
+    // The margin leaves the process that releases the lock the time to start, before the silence is over.
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '14s', safetyMargin: '8s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       await keepService(cluster, master);
       await cluster.untilMaster(other.id);
       expect(master.servicePids).to.deep.equal([]);
-      await eventually(async () => (await cluster.history()).at(-1)?.why === 'free', 20_000, 'the guardian has not released');
+      await cluster.untilTold((records) => expect(records.at(-1)?.why, 'the guardian has not released').to.equal('free'));
     });
   });
 
@@ -55,7 +56,7 @@ describe('the service of an agent that went', () => {
         const {master, other} = await cluster.upAsPair();
         await master.kill('agent');
         await cluster.untilMaster(other.id, 40_000);
-        expect((await cluster.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+        await cluster.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
       },
     );
   });
@@ -76,24 +77,25 @@ describe('the service of an agent that went', () => {
 
 describe('a node whose kind of service has changed while its guardian kept the old one', () => {
   it('lets go of that guardian when nothing runs any more, and may be elected again', async () => {
-    await withCluster({nodes: ['n1', 'n2'], service: ensuredWitness(), timings: {leaseTimeout: '60s'}}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], service: ensuredWitness(), timings: CALM}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const before = await look(master);
       await keepService(cluster, master);
       const changed = new TestNode({...master.plan, service: witness()(master.plan.place)});
       try {
         await changed.launch();
-        await eventually(() => changed.isMaster(), 30_000, 'the kept service is not adopted');
+        await eventually(() => changed.isMaster(), 45_000, 'the kept service is not adopted');
         expect(await look(master)).to.deep.equal(before);
         const instanceId = (await changed.state()).nodes[master.id]?.instanceId;
         const isHeard = async (): Promise<boolean> => (await other.state()).nodes[master.id]?.instanceId === instanceId;
-        await eventually(isHeard, 30_000, 'the next agent is not heard');
+        await eventually(isHeard, 45_000, 'the next agent is not heard');
+        await cluster.untilCounted(changed, other.id);
         const {code, stderr} = await cluster.cli('switchover', '--to', other.id, '--persistenceDir', cluster.persistenceDir);
         expect(code, stderr).to.equal(0);
         await changed.untilState('STANDBY');
-        await eventually(async () => (await changed.state()).eligible, 30_000, 'it does not become eligible again');
+        await eventually(async () => (await changed.state()).eligible, 45_000, 'it does not become eligible again');
         await other.terminate();
-        await eventually(() => changed.isMaster(), 30_000, 'it does not serve again');
+        await eventually(() => changed.isMaster(), 45_000, 'it does not serve again');
         expect(await changed.served()).to.include({node: master.id});
       } finally {
         await changed.terminate();

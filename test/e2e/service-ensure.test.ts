@@ -12,13 +12,13 @@ describe('an ensure service', () => {
   it('is started (2), found running (0) and moved: the passive form runs here before the other begins', async () => {
     await withCluster(PAIR, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
-      await eventually(() => calls(cluster, other.id) !== '', 20_000, 'the standby is not made passive');
+      await eventually(() => calls(cluster, other.id) !== '', 45_000, 'the standby is not made passive');
       expect(calls(cluster, other.id)).to.match(/^(passive passive \S+\n)+$/);
       const before = await master.served();
       const count = calls(cluster, master.id).length;
       await eventually(
         () => calls(cluster, master.id).slice(count).includes('active active 1\n'),
-        20_000,
+        45_000,
         'it is not checked again',
       );
       expect(await master.served()).to.deep.equal(before);
@@ -26,7 +26,7 @@ describe('an ensure service', () => {
       await master.kill('agent');
       await cluster.untilMaster(other.id, 40_000);
       expect(calls(cluster, master.id)).to.match(/passive passive 1\n$/);
-      expect((await cluster.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await cluster.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
     });
   });
 
@@ -37,7 +37,7 @@ describe('an ensure service', () => {
       for (const {id} of cluster.nodes) await cluster.launch(id);
       await cluster.untilMaster('n2');
       expect(calls(cluster, 'n1').match(/active active 1\n/g)).to.have.length(3);
-      expect((await cluster.history())[0]?.ended?.because).to.contain('exit status 1');
+      await cluster.untilTold((records) => expect(records[0]?.ended?.because).to.contain('exit status 1'));
       expect((await cluster.node('n1').state()).eligible).to.equal(false);
     });
   });
@@ -51,21 +51,21 @@ describe('an ensure service', () => {
       const n2 = cluster.node('n2');
       await eventually(
         async () => (await n2.state()).because.includes('not eligible'),
-        30_000,
+        45_000,
         'n2 does not say that it is not eligible',
       );
       expect((await n2.state()).eligible).to.equal(false);
       await cluster.node('n3').untilState('STANDBY');
-      await eventually(async () => (await cluster.node('n3').state()).eligible, 30_000, 'n3 is not eligible');
+      await eventually(async () => (await cluster.node('n3').state()).eligible, 45_000, 'n3 is not eligible');
       await master.kill('agent');
       await cluster.untilMaster('n3');
       mend(cluster, 'n2', 'passive');
-      await eventually(async () => (await n2.state()).eligible, 30_000, 'n2 does not become eligible again');
+      await eventually(async () => (await n2.state()).eligible, 45_000, 'n2 does not become eligible again');
     });
   });
 
   it('whose passive form fails when it is stopped: nothing is released, the silence is waited out, and the guardian goes on trying', async () => {
-    await withCluster({...PAIR, timings: {stopTimeout: '3s', leaseTimeout: '6s'}}, async (cluster) => {
+    await withCluster({...PAIR, timings: {stopTimeout: '3s', leaseTimeout: '10s'}}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const {guardian} = master;
       order(cluster, master.id, 'passive', 1);
@@ -73,7 +73,7 @@ describe('an ensure service', () => {
       await cluster.untilMaster(other.id);
       await eventually(
         async () => (await cluster.history()).at(-1)?.why === 'silence',
-        20_000,
+        45_000,
         'the lock was released without proof',
       );
       expect(master.isRunning('guardian'), 'whether the guardian still sees to its service').to.equal(true);
@@ -90,7 +90,7 @@ describe('an ensure service', () => {
       expect(master.servicePids).to.have.length(1);
       await cluster.launch('n1');
       await cluster.untilMaster('n1', 40_000);
-      expect((await cluster.history()).at(-1)).to.include({epoch: 2, why: 'local'});
+      await cluster.untilTold((records) => expect(records.at(-1)).to.include({epoch: 2, why: 'local'}));
     });
   });
 });

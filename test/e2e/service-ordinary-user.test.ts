@@ -16,7 +16,7 @@ describe('as an ordinary user', () => {
         .to.contain('process group')
         .and.to.contain('not safe against kill -9 of agent and guardian together');
       await master.kill('agent');
-      await cluster.untilMaster(other.id, 30_000);
+      await cluster.untilMaster(other.id, 45_000);
       expect(master.servicePids).to.deep.equal([]);
       await other.terminate();
       expect(other.servicePids).to.deep.equal([]);

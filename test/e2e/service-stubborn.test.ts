@@ -15,8 +15,8 @@ describe('a service that ignores SIGTERM', () => {
       const {master, other} = await cluster.upAsPair();
       expect(await master.terminate()).to.deep.equal({code: 0, signal: null});
       expect(master.servicePids).to.deep.equal([]);
-      await cluster.untilMaster(other.id, 30_000);
-      expect((await cluster.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await cluster.untilMaster(other.id, 45_000);
+      await cluster.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
     });
   });
 
@@ -55,7 +55,7 @@ describe('a service that forks away, calls setsid, empties its environment and i
       const {master, other} = await cluster.upAsPair();
       await untilEscaped(master);
       await master.kill('agent');
-      await cluster.untilMaster(other.id, 30_000);
+      await cluster.untilMaster(other.id, 45_000);
       expect(master.servicePids).to.deep.equal([]);
       await untilEscaped(other);
       await other.terminate();
@@ -66,7 +66,7 @@ describe('a service that forks away, calls setsid, empties its environment and i
 
 describe('a service that prints 100 MB', () => {
   it('is heard to the end, while its agent stays small and answers', async () => {
-    await withCluster({nodes: ['n1'], service: witness('--print=100')}, async (cluster) => {
+    await withCluster({nodes: ['n1'], service: witness('--print=100'), timings: {leaseTimeout: '60s'}}, async (cluster) => {
       const master = await cluster.up();
       await eventually(
         async () => {

@@ -15,7 +15,7 @@ const LIMIT_MS = 45_000;
 describe('foreign matter in the store', () => {
   together({
     'beside what belongs there is passed over, told once, and never followed': async () => {
-      await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
         await cluster.init();
         const outside = new Outside(join(cluster.root, 'outside'));
         const root = rootOf(cluster);
@@ -45,7 +45,7 @@ describe('foreign matter in the store', () => {
           .to.contain('links are not followed')
           .and.to.contain('longer than a heartbeat')
           .and.not.to.contain('\u001b');
-        expect(await cluster.history()).to.have.length(1);
+        await cluster.untilTold((records) => expect(records).to.have.length(1));
         await master.kill('agent');
         await cluster.untilMaster(other!.id);
         outside.assertUntouched();
@@ -60,7 +60,7 @@ describe('foreign matter in the store', () => {
         n4: 'huge',
         n5: 'corrupt',
       };
-      await withCluster({nodes: Object.keys(cases)}, async (cluster) => {
+      await withCluster({nodes: Object.keys(cases), timings: {leaseTimeout: '60s'}}, async (cluster) => {
         await cluster.init();
         const outside = new Outside(join(cluster.root, 'outside'));
         const recordOf = (id: string): string => join(rootOf(cluster), 'nodes', `${id}.json`);
@@ -112,7 +112,7 @@ describe('foreign matter in the store', () => {
     },
 
     'in the place of a directory of a running cluster: nothing is written through the link, and the master goes on': async () => {
-      await withCluster({nodes: ['n1']}, async (cluster) => {
+      await withCluster({nodes: ['n1'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const master = await cluster.up();
         const before = await master.served();
         const outside = new Outside(join(cluster.root, 'outside'));

@@ -16,7 +16,7 @@ describe('a store that is full', () => {
   });
 
   it('keeps its master, fails over all the same, and gets the history when there is room again', async () => {
-    await withCluster({nodes: ['n1', 'n2', 'n3']}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2', 'n3'], timings: {leaseTimeout: '60s'}}, async (cluster) => {
       await mountSmall(cluster, 256);
       await cluster.init();
       for (const id of ['n1', 'n2']) await cluster.launch(id);

@@ -13,6 +13,9 @@ import type {DriverCommand} from '../fixtures/guardian-driver.ts';
 import {eventually} from '../support/eventually.ts';
 import {buildRoot, repoRoot} from '../support/paths.ts';
 
+/** For an answer that may take the start of a process, ms. */
+const LIMIT_MS = 30_000;
+
 export const isRoot = process.getuid?.() === 0;
 export const fixture = (name: string): string => path.join(repoRoot, 'test', 'fixtures', name);
 /** Drops root, for what an ordinary user meets. */
@@ -64,6 +67,19 @@ export class Driver {
     await this.report('started', run);
   }
 
+  /** Another end of the lease, which the guardian knows when this resolves; `attempt` is larger than any before. */
+  async renew(attempt: number, leftMs: number, under = 1): Promise<void> {
+    this.tell({do: 'lease', epoch: epoch(under), attempt, leftMs});
+    const knows = (each: GuardianReport): boolean => each.type === 'acknowledged' && each.attempt === attempt;
+    await eventually(() => this.reports().some(knows), LIMIT_MS, `no acknowledgement of attempt ${attempt}`);
+  }
+
+  /** Waits until it obeys: the start of its process is not part of what follows. */
+  async ready(): Promise<void> {
+    this.tell({do: 'record'});
+    await this.hear('record');
+  }
+
   async spawnGuardian(stateDirectory: string, setup: SpawnOptions['setup'], instanceId = '0000000a'): Promise<GuardianRecord> {
     const count = this.heard.filter((each) => each.what === 'spawned').length + 1;
     this.tell({do: 'spawn', stateDirectory, instanceId, setup});
@@ -73,7 +89,17 @@ export class Driver {
     return this.record;
   }
 
-  hear(what: string, count = 1, timeoutMs = 10_000): Promise<Heard> {
+  /** Comes as the next agent. While the guardian still sees to the death of the earlier one it says no; that passes. */
+  async connect(record: GuardianRecord, instanceId: string): Promise<ConnectAnswer> {
+    const early = ['another agent is connected', 'the earlier agent is not yet seen dead'];
+    for (let count = this.heard.filter(({what}) => what === 'connected').length + 1; ; count += 1) {
+      this.tell({do: 'connect', record, instanceId});
+      const answer = (await this.hear('connected', count)).value as ConnectAnswer;
+      if (!early.includes(answer.because ?? '')) return answer;
+    }
+  }
+
+  hear(what: string, count = 1, timeoutMs = LIMIT_MS): Promise<Heard> {
     return eventually(() => this.heard.filter((each) => each.what === what)[count - 1], timeoutMs, `no ${what} from the driver`);
   }
 
@@ -87,7 +113,7 @@ export class Driver {
     return this.heard.filter((each) => each.what === 'report').map((each) => each.value as GuardianReport);
   }
 
-  report(type: GuardianReport['type'], run?: number, timeoutMs = 10_000): Promise<GuardianReport> {
+  report(type: GuardianReport['type'], run?: number, timeoutMs = LIMIT_MS): Promise<GuardianReport> {
     const matches = (each: GuardianReport): boolean =>
       each.type === type && (run === undefined || ('run' in each && each.run === run));
     return eventually(

@@ -48,7 +48,8 @@ describe('an ensure service', () => {
       steadyMs: 60_000,
       ...other,
     };
-    await driver.spawnGuardian(dir(), setupFor(service, config));
+    // A command that obeys is in time also where the machine stands still for a moment.
+    await driver.spawnGuardian(dir(), setupFor(service, {stopTimeoutMs: 8_000, ...config}));
     driver.tell({do: 'lease', epoch: ONE, attempt: 1, leftMs: 60_000});
   }
 
@@ -125,11 +126,11 @@ describe('an ensure service', () => {
 
   it('whose active command hangs is killed after its timeout, which is a failure', async () => {
     say('active', 'hang');
-    await spawnFor({timeoutMs: 200, attempts: 2});
+    await spawnFor({timeoutMs: 1_500, attempts: 2});
     driver.order({type: 'start', run: 1, epoch: ONE});
     expect(await driver.report('stopping', 1))
       .to.have.property('because')
-      .that.includes('still running after 200 ms, killed');
+      .that.includes('still running after 1500 ms, killed');
     say('passive', 0);
     expect(await driver.report('gone', 1)).to.include({proven: true});
   });
@@ -151,7 +152,7 @@ describe('an ensure service', () => {
 
   it('is ordered to stop while its active command runs: that ends first, by force if need be', async () => {
     say('active', 'ignore');
-    await spawnFor({}, {stopTimeoutMs: 2_000});
+    await spawnFor();
     driver.order({type: 'start', run: 1, epoch: ONE});
     await eventually(() => ran('active') === 1);
     driver.order({type: 'stop', run: 1});
@@ -195,9 +196,10 @@ describe('an ensure service', () => {
       say('passive', 1);
       await spawnFor({attempts: 1}, {lockDirectory: file('lock')});
       // The first lease of all was attempt 1.
-      await driver.startRun(2, leftMs);
+      await driver.startRun(2, 60_000);
+      await driver.renew(3, leftMs);
       driver.killGroup();
-      await eventually(() => ran('passive') >= 5, 20_000, 'the passive form is tried again and again');
+      await eventually(() => ran('passive') >= 5, 30_000, 'the passive form is tried again and again');
       expect(driver.guardianAlive()).to.equal(true);
       if (!driver.record) throw new Error('not spawned');
       return driver.record;
@@ -212,11 +214,11 @@ describe('an ensure service', () => {
       const record = await loseAgent(60_000);
       expect(await knock(record, 1)).to.deep.equal({
         kind: 'rejected',
-        because: 'the service is not proven stopped: its passive form is tried again and again',
+        because: 'the service is not proven stopped, which is tried again and again',
       });
       expect(readdirSync(file('lock'))).to.deep.equal([HELD]);
       say('passive', 0);
-      await eventually(() => !driver.guardianAlive(), 20_000, 'the guardian has released and ended');
+      await eventually(() => !driver.guardianAlive(), 30_000, 'the guardian has released and ended');
       expect(readdirSync(file('lock')).join()).to.match(/^0000000002\.free\.n1\.0000000a\.\d+$/);
     });
 

@@ -50,8 +50,13 @@ describe('a fault inside the guardian', () => {
     const driver = new Driver(['env', `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(faultyFrom(log()))}`]);
     try {
       const containment = await probeContainment('group');
-      const record = await driver.spawnGuardian(dir(), setupFor(execOf(containment, fixture('polite.sh'), log())));
-      await driver.startRun(1, 4_000);
+      const record = await driver.spawnGuardian(
+        dir(),
+        setupFor(execOf(containment, fixture('polite.sh'), log()), {stopTimeoutMs: 6_000}),
+      );
+      await driver.startRun(1, 60_000);
+      await eventually(() => textOf(log()) !== '');
+      await driver.renew(2, 8_000);
       expect(await driver.report('gone', 1)).to.include({proven: true, cause: 'deadline'});
       expect(textOf(log())).to.match(/^start .*\nterm\n$/);
       expect(textOf(path.join(dir(), 'guardian.log'))).to.include('a fault in a timer');

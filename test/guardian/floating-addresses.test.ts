@@ -39,7 +39,7 @@ describe('floating addresses around a run', () => {
   });
   afterEach(async () => {
     await driver.end();
-    await eventually(() => holders().length === 0, 10_000, 'a holder of addresses is left');
+    await eventually(() => holders().length === 0, 30_000, 'a holder of addresses is left');
     await network.remove();
   });
 
@@ -87,7 +87,7 @@ describe('floating addresses around a run', () => {
     for (const {address} of [V4, V6])
       await eventually(
         async () => (await network.neighbour('neighbour', address)) === mac,
-        20_000,
+        30_000,
         `${address} is not known anew`,
       );
   });
@@ -110,7 +110,7 @@ describe('floating addresses around a run', () => {
     expect(await floating()).to.deep.equal(BOTH);
     driver.killGroup();
     process.kill(record.guardian.pid, 'SIGKILL');
-    await eventually(async () => (await floating()).length === 0, 20_000, 'the addresses are left');
+    await eventually(async () => (await floating()).length === 0, 30_000, 'the addresses are left');
   });
 
   it('stay when their holder is killed, are put up again if need be, and still go with the run', async () => {
@@ -119,7 +119,7 @@ describe('floating addresses around a run', () => {
     const [holder = 0] = holders();
     await network.run('n1', 'ip', 'address', 'delete', BOTH[0]!, 'dev', 'eth0');
     process.kill(holder, 'SIGKILL');
-    await eventually(async () => (await floating()).length === 2, 20_000, 'the address that was taken away is not back');
+    await eventually(async () => (await floating()).length === 2, 30_000, 'the address that was taken away is not back');
     expect(holders()).to.not.include(holder);
     driver.order({type: 'stop', run: 1});
     await driver.report('gone', 1);
@@ -145,12 +145,12 @@ describe('floating addresses around a run', () => {
     driver.order({type: 'stop', run: 1});
     // The lease is not renewed for it: it ends by its silence.
     expect(await driver.report('gone', 1)).to.include({proven: false});
-    await eventually(() => textOf(file('tried')).length >= 4, 20_000, 'it is not tried again and again');
+    await eventually(() => textOf(file('tried')).length >= 4, 30_000, 'it is not tried again and again');
     expect(textOf(file('guardian.log'))).to.contain('is still there: ip: it is stuck');
     driver.tell({do: 'passive'});
     expect((await driver.hear('passive')).value).to.deep.equal({ok: false, because: 'a run of the service is not over'});
     rmSync(file('stuck'));
-    await eventually(() => driver.reports().some((each) => each.type === 'gone' && each.proven), 20_000, 'it is not gone');
+    await eventually(() => driver.reports().some((each) => each.type === 'gone' && each.proven), 30_000, 'it is not gone');
     expect(await floating()).to.deep.equal([]);
     expect(driver.record?.guardian).to.deep.equal(guardian);
   });
@@ -178,7 +178,7 @@ describe('floating addresses around a run', () => {
     await eventually(() => existsSync(file('putting')), 30_000, 'it does not make sure of them');
     process.kill(holder, 'SIGKILL');
     rmSync(file('slow'));
-    await eventually(() => holders().some((pid) => pid !== holder), 10_000, 'nobody takes its place');
+    await eventually(() => holders().some((pid) => pid !== holder), 30_000, 'nobody takes its place');
     driver.order({type: 'stop', run: 1});
     expect(await driver.report('stopping', 1)).to.include({cause: 'ordered'});
     expect(await driver.report('gone', 1)).to.include({proven: true});
@@ -190,7 +190,7 @@ describe('floating addresses around a run', () => {
     await spawnFor();
     driver.tell({do: 'lease', epoch: ONE, attempt: 1, leftMs: 60_000});
     driver.order({type: 'start', run: 1, epoch: ONE});
-    await eventually(() => existsSync(file('putting')), 10_000, 'nothing is put up');
+    await eventually(() => existsSync(file('putting')), 30_000, 'nothing is put up');
     driver.order({type: 'stop', run: 1});
     await driver.report('stopping', 1);
     writeFileSync(file('go'), '');

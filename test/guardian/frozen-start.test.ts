@@ -15,6 +15,9 @@ import {contextFor, eventsInto} from './run-support.ts';
 /** Starts what comes after GATE once that file exists. */
 const GATED = 'gate=$1; shift; while [ ! -e "$gate" ]; do sleep 0.02; done; exec "$@"';
 
+/** Long enough for the start of a few processes. */
+const LEASE_MS = 6_000;
+
 describe('a guardian frozen between the order and the start', () => {
   const dir = useTempDir();
   let driver: Driver;
@@ -31,8 +34,9 @@ describe('a guardian frozen between the order and the start', () => {
       allProcesses()
         .filter((look) => mentions(look.pid, `=${marker}`))
         .map((look) => look.pid);
-    driver.tell({do: 'lease', epoch: epoch(1), attempt: 1, leftMs: 2_500});
-    const overAt = bootNow() + 2_500;
+    await driver.renew(1, LEASE_MS);
+    // The driver has counted from an earlier moment.
+    const overAt = bootNow() + LEASE_MS;
     driver.order({type: 'start', run: 1, epoch: epoch(1)});
     const [holder] = await eventually(() => (marked().length > 0 ? marked() : undefined));
     process.kill(guardian.pid, 'SIGSTOP');

@@ -47,7 +47,7 @@ describe('a run of a unit', () => {
   const start = (mayRun = (): boolean => true): Run =>
     (run = startUnit(context(), spec(), EPOCH, eventsInto(words, mayRun), undefined));
   const until = (word: string): Promise<boolean> =>
-    eventually(() => words.includes(word), 15_000, `no "${word}" in ${words.join()}`);
+    eventually(() => words.includes(word), 30_000, `no "${word}" in ${words.join()}`);
 
   beforeEach(() => {
     words = [];
@@ -61,7 +61,7 @@ describe('a run of a unit', () => {
   });
   async function moreLooks(): Promise<void> {
     const count = textOf(file('shows')).length;
-    await eventually(() => textOf(file('shows')).length > count + 20, 15_000, 'it is not looked at again');
+    await eventually(() => textOf(file('shows')).length > count + 20, 30_000, 'it is not looked at again');
   }
 
   it('is started behind an open gate, with its epoch, and stopped behind a closed one', async () => {
@@ -126,7 +126,7 @@ describe('a run of a unit', () => {
     say('state', 'activating');
     await moreLooks();
     say('show', 'fail');
-    await eventually(() => notes.some((note) => note.includes('Failed to show unit')), 15_000, 'it does not notice');
+    await eventually(() => notes.some((note) => note.includes('Failed to show unit')), 30_000, 'it does not notice');
     rmSync(file('show'));
     say('state', 'active');
     await moreLooks();
@@ -148,7 +148,7 @@ describe('a run of a unit', () => {
     await until('started');
     say('stop', 'ignore');
     run?.term();
-    await eventually(() => calls().filter((call) => call === 'stop closed').length >= 2, 15_000, 'it is not stopped again');
+    await eventually(() => calls().filter((call) => call === 'stop closed').length >= 2, 30_000, 'it is not stopped again');
     expect(words).to.deep.equal(['started']);
   });
 
@@ -159,7 +159,7 @@ describe('a run of a unit', () => {
     rmSync(file('unit.env'));
     mkdirSync(file('unit.env'));
     run?.term();
-    await eventually(() => calls().filter((call) => call === 'stop open').length >= 2, 15_000, 'it is not stopped again');
+    await eventually(() => calls().filter((call) => call === 'stop open').length >= 2, 30_000, 'it is not stopped again');
     expect(notes.join()).to.contain('the unit fake.service could be started again: ');
     expect(words).to.deep.equal(['started']);
     rmdirSync(file('unit.env'));
@@ -189,11 +189,11 @@ describe('a run of a unit', () => {
     try {
       const first = start();
       stop.kill();
-      await eventually(() => calls().length > 0, 10_000, 'systemd is not asked');
+      await eventually(() => calls().length > 0, 30_000, 'systemd is not asked');
       const asked = calls().length;
-      await eventually(() => first.signalCode === 'SIGKILL', 10_000, 'the first is not killed');
+      await eventually(() => first.signalCode === 'SIGKILL', 30_000, 'the first is not killed');
       const second = start();
-      await eventually(() => second.signalCode === 'SIGKILL', 10_000, 'one that came later is not killed');
+      await eventually(() => second.signalCode === 'SIGKILL', 30_000, 'one that came later is not killed');
       expect(calls(), 'systemd has not answered meanwhile').to.have.length(asked);
       expect(textOf(file('shows'))).to.equal('');
       expect(notes.join()).to.contain('could not be killed, which is tried again: no descriptor is left');

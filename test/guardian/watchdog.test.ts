@@ -81,7 +81,7 @@ describe('a watchdog around a run', () => {
     await driver.startRun(1, 60_000);
     await watchdog.until('fed');
     driver.killGroup();
-    await eventually(() => !driver.guardianAlive(), 20_000, 'the guardian has not ended');
+    await eventually(() => !driver.guardianAlive(), 30_000, 'the guardian has not ended');
     await watchdog.until('disarmed');
     expect(readdirSync(file('lock')).join()).to.contain('.free.');
     expect(watchdog.seen('reset')).to.equal(0);
@@ -93,8 +93,7 @@ describe('a watchdog around a run', () => {
     const next = new Driver();
     try {
       driver.killGroup();
-      next.tell({do: 'connect', record, instanceId: '0000000b'});
-      expect((await next.hear('connected')).value).to.include({kind: 'accepted'});
+      expect((await next.connect(record, '0000000b')).kind).to.equal('accepted');
       await watchdog.until('fed', watchdog.seen('fed') + 8);
       expect(watchdog.events().map(({what}) => what)).to.not.include.members(['reset']);
       expect(watchdog.seen('armed')).to.equal(1);
@@ -127,7 +126,8 @@ describe('a watchdog around a run', () => {
       ...times,
     };
     await spawnFor(service, specOf(), {stopTimeoutMs: 500, safetyMarginMs: 1_600});
-    await driver.startRun(1, 5_000);
+    await driver.startRun(1, 60_000);
+    await driver.renew(2, 5_000);
     const leaseEndsAt = steadyMs() + 5_000;
     await watchdog.until('reset');
     expect(firesAt()).to.be.lessThan(leaseEndsAt);

@@ -10,12 +10,14 @@ import {eventually} from '../support/eventually.ts';
 import {skipAloud} from '../store/temp-store.ts';
 import {HangingMount, upWithMounts, whyNoFuse} from '../e2e/store-support/mounts.ts';
 import {together} from '../e2e/store-support/together.ts';
-import {withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import {CALM, withCluster, type Cluster} from '../e2e/support/cluster.ts';
 import type {TestNode} from '../e2e/support/node.ts';
 import {processesOf} from '../e2e/support/processes.ts';
 import {witness, type ServiceOf} from '../e2e/support/witness.ts';
 
-const LIMIT_MS = 45_000;
+const LIMIT_MS = 60_000;
+/** Nobody waits for a silence. */
+const LONG = {leaseTimeout: '60s'};
 const PACE = {period: '100ms', timeout: '2s', failures: 1};
 
 /** A witness with more checks beside its own. */
@@ -56,7 +58,7 @@ describe('Alien4Cloud: a node', () => {
   together({
     'A6, A7: that is a backup closes its service and answers for its health and state without a login, also in maintenance':
       async () => {
-        await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+        await withCluster({nodes: ['n1', 'n2'], timings: LONG}, async (cluster) => {
           const users = join(cluster.root, 'users');
           writeFileSync(users, `${await usersFileLine('ada', 'admin', 'secret')}\n`, {mode: 0o600});
           await cluster.init();
@@ -82,7 +84,7 @@ describe('Alien4Cloud: a node', () => {
 
     'A8: short of space steps down as the leader, its service stopped first, is not elected as a backup, and says why everywhere':
       async () => {
-        await withCluster({nodes: ['n1', 'n2'], service: checked({disk: '/tmp', free: '1B'})}, async (cluster) => {
+        await withCluster({nodes: ['n1', 'n2'], service: checked({disk: '/tmp', free: '1B'}), timings: CALM}, async (cluster) => {
           const {master, other} = await cluster.upAsPair();
           setSpace(master, '8000000GiB');
           await cluster.untilMaster(other.id);
@@ -91,14 +93,14 @@ describe('Alien4Cloud: a node', () => {
           await eventually(async () => why.test((await other.state()).nodes[master.id]?.because ?? ''), LIMIT_MS);
           const {stdout} = await cluster.cli('status', '--persistenceDir', cluster.persistenceDir);
           expect(stdout).to.match(new RegExp(`${master.id} .*STANDBY.* no .*not eligible: ${why.source}`));
-          const ended = (await cluster.history()).find(({epoch}) => epoch === 1)?.ended;
-          expect(ended?.because).to.match(why);
+          await cluster.untilTold((records) => expect(records.find(({epoch}) => epoch === 1)?.ended?.because).to.match(why));
           expect(master.log()).to.match(new RegExp(`giving the lease away: ${why.source}`));
           const refused = await cluster.cli('switchover', '--to', master.id, '--persistenceDir', cluster.persistenceDir);
           expect([refused.code, refused.stderr]).to.satisfy(([code, text]: [number, string]) => code === 3 && why.test(text));
 
           setSpace(master, '1B');
           await untilFit(master);
+          await cluster.untilCounted(other, master.id);
           expect((await cluster.cli('switchover', '--to', master.id, '--persistenceDir', cluster.persistenceDir)).code).to.equal(
             0,
           );
@@ -108,7 +110,7 @@ describe('Alien4Cloud: a node', () => {
 
     'A10, A24: gives way to a marker file; with one on every node none is elected, nobody flaps, and one leads when they are gone':
       async () => {
-        await withCluster({nodes: ['n1', 'n2'], service: checked(unlessThere('slave'))}, async (cluster) => {
+        await withCluster({nodes: ['n1', 'n2'], service: checked(unlessThere('slave')), timings: LONG}, async (cluster) => {
           const {master, other} = await cluster.upAsPair();
           put(master, 'slave');
           await cluster.untilMaster(other.id);
@@ -134,7 +136,7 @@ describe('Alien4Cloud: a node', () => {
 
     'A12: whose activation takes longer than a lease stays the only leader': async () => {
       const service = checked({command: ['sh', '-c', 'test -e ready || test -e ../n2/ready']});
-      await withCluster({nodes: ['n1', 'n2'], service, timings: {leaseTimeout: '2s'}}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], service, timings: {leaseTimeout: '6s'}}, async (cluster) => {
         await cluster.init();
         await Promise.all(cluster.nodes.map((node) => node.launch()));
         const starting = await eventually(async () => {
@@ -142,23 +144,24 @@ describe('Alien4Cloud: a node', () => {
           return undefined;
         }, LIMIT_MS);
         // More renewals than fit into two leases.
-        await eventually(() => renewals(cluster) > 2 * (2_000 / 200), LIMIT_MS);
+        await eventually(() => renewals(cluster) > 2 * (6_000 / 200), LIMIT_MS);
         expect(await starting.state()).to.include({state: 'INITIALIZING', masterId: starting.id, epoch: 1});
         expect((await cluster.others(starting)[0]!.state()).state).to.equal('STANDBY');
         for (const node of cluster.nodes) put(node, 'ready');
         await cluster.untilMaster(starting.id);
-        expect(await cluster.history()).to.have.length(1);
+        await cluster.untilTold((records) => expect(records).to.have.length(1));
       });
     },
 
     'A18: of a cluster that grows leads in its turn, and a dead one is forgotten when it is dropped': async () => {
-      await withCluster({nodes: ['n1', 'n2', 'n3']}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2', 'n3'], timings: {...CALM, leaseTimeout: '10s'}}, async (cluster) => {
         await cluster.init();
         for (const id of ['n1', 'n2']) await cluster.launch(id);
         const first = await cluster.untilMaster();
         await cluster.launch('n3');
         await cluster.node('n3').untilState('STANDBY');
         const second = cluster.nodes.find((node) => node !== first && node.id !== 'n3')!;
+        await cluster.untilCounted(cluster.node('n3'), second.id);
         await first.kill('agent');
         await cluster.untilMaster(second.id);
         await second.kill('agent');
@@ -181,7 +184,7 @@ describe('Alien4Cloud: a file system that hangs', () => {
 
   together({
     'A4: under the store of a backup changes nothing for the leader': async () => {
-      await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '2s'}}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '8s'}}, async (cluster) => {
         const {master, others, mountOf} = await upWithMounts(cluster);
         const before = await master.served();
         mountOf(others[0]!).hang();
@@ -197,7 +200,7 @@ describe('Alien4Cloud: a file system that hangs', () => {
       const mounted = (place: Parameters<ServiceOf>[0]): string => join(place.logFile, '../../mount-data');
       const service: ServiceOf = (place) =>
         place.nodeId === 'n1' ? checked({writable: mounted(place), timeout: '400ms', failures: 2})(place) : witness()(place);
-      await withCluster({nodes: ['n1', 'n2'], service}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], service, timings: LONG}, async (cluster) => {
         const data = await HangingMount.create(cluster, 'data');
         const {master, other} = await lead(cluster, 'n1');
         data.hang();

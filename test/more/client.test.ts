@@ -2,7 +2,7 @@
 import {expect} from 'chai';
 import {HaClient, type Master} from '../../lib/client/ha-client.ts';
 import {eventually} from '../support/eventually.ts';
-import {withCluster} from '../e2e/support/cluster.ts';
+import {CALM, withCluster} from '../e2e/support/cluster.ts';
 import type {Served} from '../e2e/support/node.ts';
 import {published} from '../e2e/support/witness.ts';
 
@@ -10,7 +10,7 @@ const LIMIT_MS = 45_000;
 
 describe('HaClient with real nodes', () => {
   it('is served through a kill of the master, a node that is replaced, and a switchover to the new one', async () => {
-    await withCluster({nodes: ['n1', 'n2', 'n3'], service: published}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2', 'n3'], service: published, timings: CALM}, async (cluster) => {
       const first = await cluster.up();
       const [other] = cluster.others(first);
       if (!other) throw new Error('there are three nodes');
@@ -32,6 +32,7 @@ describe('HaClient with real nodes', () => {
       await eventually(() => client.nodes.includes(first.url()), LIMIT_MS, 'the new node is not followed');
       await eventually(() => !client.nodes.includes(oldUrl), LIMIT_MS, 'the old one is still followed');
       await first.untilState('STANDBY');
+      await cluster.untilCounted(await cluster.untilMaster(), first.id);
 
       const asked = {to: 'agent', method: 'POST', body: new URLSearchParams({to: first.id})} as const;
       expect((await client.fetch('/v1/switchover', asked)).ok).to.equal(true);

@@ -73,10 +73,10 @@ describe('doctor', () => {
   });
 
   it('does not disturb a cluster that runs, and looks at its nodes', async () => {
-    await withCluster({nodes: ['n1', 'n2']}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], timings: {leaseTimeout: '20s'}}, async (cluster) => {
       const {master} = await cluster.upAsPair();
       const before = await master.served();
-      const timings = ['--leaseTimeout', '3s', '--stopTimeout', '500ms', '--safetyMargin', '500ms'];
+      const timings = ['--leaseTimeout', '20s', '--stopTimeout', '500ms', '--safetyMargin', '500ms'];
       const found = await examine(
         cluster,
         cluster.persistenceDir,
@@ -90,7 +90,7 @@ describe('doctor', () => {
       expect(verdictOn(found, 'otherTimings')).to.deep.include({level: 'ok'});
       expect(verdictOn(found, 'clockRate')?.reason).to.match(/n1 .*n2 /);
       const other = await examine(cluster, cluster.persistenceDir);
-      expect(verdictOn(other, 'otherTimings')?.reason).to.contain('leaseTimeout of').and.contain('is 3 s, here 30 s');
+      expect(verdictOn(other, 'otherTimings')?.reason).to.contain('leaseTimeout of').and.contain('is 20 s, here 30 s');
       expect(await master.served()).to.deep.equal(before);
       expect(readdirSync(cluster.persistenceDir)).to.deep.equal(['default']);
     });

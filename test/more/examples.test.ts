@@ -55,7 +55,7 @@ describe('the examples', () => {
     },
 
     'client: a program that has the package is served through a kill of the master, and ends when it is told to': async () => {
-      await withCluster({nodes: ['n1', 'n2'], service: exampleService}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], service: exampleService, timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const {master, other} = await cluster.upAsPair();
         const script = installClient(cluster);
         const client = new Daemon(cluster, 'client', [process.execPath, script, other.url(), master.url()]);

@@ -22,7 +22,8 @@ interface Shown {
   readonly nodes: readonly {readonly nodeId: string; readonly state: string}[];
 }
 
-describe("HAL's voting app", () => {
+describe("HAL's voting app", function () {
+  this.timeout(300_000);
   // Before the one that removes the directory.
   afterEach(async function () {
     if (this.currentTest?.state === 'failed') {

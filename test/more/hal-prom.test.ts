@@ -2,6 +2,7 @@
 import {existsSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import type {EpochRecord} from '../../lib/store/contract.ts';
 import {eventually} from '../support/eventually.ts';
 import {Daemon} from './proxy-support/daemon.ts';
 import {locksIn} from '../e2e/store-support/places.ts';
@@ -13,9 +14,11 @@ import type {TestNode} from '../e2e/support/node.ts';
 import {processesOf} from '../e2e/support/processes.ts';
 import {WITNESS, type ServiceOf} from '../e2e/support/witness.ts';
 
-const LIMIT_MS = 45_000;
-/** Written as a person would, with what those daemons forgive. */
-const TIMEOUT_MS = 4_000;
+const LIMIT_MS = 60_000;
+/** Written as a person would, with what those daemons forgive. It leaves 8 s without the store: nobody waits for this silence. */
+const TIMEOUT_MS = 20_000;
+/** What a file of HAL does not say: shorter than usual, or the tests take long. */
+const OFTEN = ['--pollInterval', '300ms'];
 
 type Keys = Readonly<Record<string, unknown>>;
 
@@ -43,9 +46,11 @@ const pair = (more?: (id: string) => Keys, options: Partial<ClusterOptions> = {}
   service: hal(more),
   timings: 'config',
   ...options,
+  args: [...OFTEN, ...(options.args ?? [])],
 });
 
-describe('nodes with a config.json of HAL or PROM', () => {
+describe('nodes with a config.json of HAL or PROM', function () {
+  this.timeout(300_000);
   together({
     'P5, W2, W3: a service that begins to fail: so many attempts, then the passive form, then the release, then the other one':
       async () => {
@@ -60,16 +65,14 @@ describe('nodes with a config.json of HAL or PROM', () => {
             const failing = since.slice(0, since.indexOf('passive passive 1')).filter((line) => line === 'active active 1');
             // The first ones may have come before the order.
             expect(failing.length, since.join(', ')).to.be.within(3, 5);
-            const [first, second] = await cluster.history();
-            expect(first?.ended?.because).to.contain('failed 3 times in a row: exit status 3');
-            expect(second?.why).to.equal('free');
+            await untilHandedOver(cluster, 'failed 3 times in a row: exit status 3');
           },
         );
       },
 
     'P8: an agent that is restarted within agentLossGrace keeps its service and the lease': async () => {
       await withCluster(
-        pair(() => ({'hal-timeout': 20_000}), {args: ['--agentLossGrace', '10s']}),
+        pair(() => ({'hal-timeout': 60_000}), {args: ['--agentLossGrace', '40s']}),
         async (cluster) => {
           const {master} = await cluster.upAsPair();
           const before = await master.served();
@@ -77,27 +80,27 @@ describe('nodes with a config.json of HAL or PROM', () => {
           await master.launch();
           await cluster.untilMaster(master.id);
           expect(await master.served()).to.deep.equal(before);
-          expect(await cluster.history()).to.have.length(1);
+          await cluster.untilTold((records) => expect(records).to.have.length(1));
         },
       );
     },
 
     'P10, W1: a start that takes three timeouts leaves the node owner all the while, and nobody else starts': async () => {
-      const timeout = {'hal-timeout': '2500'};
+      const timeout = {'hal-timeout': '5000'};
+      const args = ['--stopTimeout', '2s', '--safetyMargin', '500ms'];
       await withCluster(
-        pair((id) => (id === '0' ? {...timeout, 'ensure-active-0': './slow.sh'} : timeout)),
+        pair((id) => (id === '0' ? {...timeout, 'ensure-active-0': './slow.sh'} : timeout), {args}),
         async (cluster) => {
           const slow = cluster.node('0');
-          const text = `#!/bin/sh\n[ -e started ] || { sleep 7.5; : > started; }\nexec ${witnessed('active', slow.plan.place)}\n`;
+          const text = `#!/bin/sh\n[ -e started ] || { sleep 15; : > started; }\nexec ${witnessed('active', slow.plan.place)}\n`;
           writeFileSync(join(slow.stateDir, 'slow.sh'), text, {mode: 0o755});
           await cluster.init();
           await cluster.launch('0');
           await eventually(async () => (await slow.state()).masterId === '0', LIMIT_MS, '0 does not claim');
           await cluster.launch('1');
           await cluster.untilMaster('0');
-          const [only, ...more] = await cluster.history();
-          expect(more).to.deep.equal([]);
-          expect(only?.phasesMs.ready).to.be.at.least(7_500);
+          const told = await cluster.untilTold(([only]) => expect(only?.phasesMs.ready).to.be.at.least(15_000));
+          expect(told).to.have.length(1);
           expect(cluster.witnessed().runs.map(({node}) => node)).to.deep.equal(['0']);
         },
       );
@@ -144,7 +147,8 @@ describe('nodes with a config.json of HAL or PROM', () => {
           renameSync(aside, cluster.persistenceDir);
           const master = await cluster.untilMaster();
           for (const node of cluster.others(master)) await node.untilState('STANDBY');
-          expect(services(cluster)).to.equal(1);
+          // A machine that stands still may cost it another start; of two at once the witnesses tell.
+          await eventually(() => services(cluster) === 1, LIMIT_MS, 'not one service runs');
         },
       );
     },
@@ -172,7 +176,12 @@ describe('nodes with a config.json of HAL or PROM', () => {
 
     'P18, W11: of two silent peers each has at most one restart command, which is killed after its time and run again':
       async () => {
-        const restarts = {'restart-hal-1': './restart.sh 1', 'restart-hal-2': './restart.sh 2', replicaIdList: ['0', 1, '2']};
+        const restarts = {
+          'hal-timeout': 4_000,
+          'restart-hal-1': './restart.sh 1',
+          'restart-hal-2': './restart.sh 2',
+          replicaIdList: ['0', 1, '2'],
+        };
         const args = ['--restartTimeout', '700ms', '--restartBackoff', '100ms'];
         await withCluster({...pair(() => restarts, {args}), nodes: ['0']}, async (cluster) => {
           const [node] = cluster.nodes;
@@ -199,14 +208,8 @@ exec sleep 333
       async () => {
         await withCluster(pair(), async (cluster) => {
           const {master, other} = await cluster.upAsPair();
-          const place = [
-            '-c',
-            join(master.stateDir, 'config.json'),
-            '--id',
-            master.id,
-            '--persistenceDir',
-            cluster.persistenceDir,
-          ];
+          const store = ['--persistenceDir', cluster.persistenceDir];
+          const place = ['-c', join(master.stateDir, 'config.json'), '--id', master.id, ...store];
           const own = ['--stateDir', master.stateDir, '--pidFile', join(cluster.root, 'twin.txt')];
           const twin = await cluster.cli('launch', ...place, ...own);
           expect(twin.code, twin.stderr).to.equal(3);
@@ -245,19 +248,17 @@ exec sleep 333
       },
     'W4: a failing active node whose attempts take longer than the timeout is not overtaken: the other waits for the release':
       async () => {
-        const times = {'hal-timeout': 3_500, noOfRetryAttempts: 2, 'restart-backoff-time': 1_500};
+        const times = {'hal-timeout': 15_000, noOfRetryAttempts: 2, 'restart-backoff-time': 4_000};
         const script = (id: string): Keys => ({...times, [`ensure-active-${id}`]: './slowly.sh'});
         await withCluster(pair(script), async (cluster) => {
           for (const node of cluster.nodes) {
-            const text = `#!/bin/sh\n[ -e slow ] && { sleep 1.5; exit 1; }\nexec ${witnessed('active', node.plan.place)}\n`;
+            const text = `#!/bin/sh\n[ -e slow ] && { sleep 6; exit 1; }\nexec ${witnessed('active', node.plan.place)}\n`;
             writeFileSync(join(node.stateDir, 'slowly.sh'), text, {mode: 0o755});
           }
           const {master, other} = await cluster.upAsPair();
           writeFileSync(join(master.stateDir, 'slow'), '');
           await cluster.untilMaster(other.id);
-          const [first, second] = await cluster.history();
-          expect(first?.ended?.because).to.contain('failed 2 times in a row: exit status 1');
-          expect(second?.why).to.equal('free');
+          await untilHandedOver(cluster, 'failed 2 times in a row: exit status 1');
         });
       },
 
@@ -266,9 +267,7 @@ exec sleep 333
         const {master, other} = await cluster.upAsPair();
         order(cluster, master.id, 'active', 2);
         await cluster.untilMaster(other.id);
-        const [first, second] = await cluster.history();
-        expect(first?.ended?.because).to.contain('had to start the service again 3 times');
-        expect(second?.why).to.equal('free');
+        const [, second] = await untilHandedOver(cluster, 'had to start the service again 3 times');
         expect(calls(cluster, master.id)).to.include('passive passive 1');
         expect((await master.state()).because).to.contain('cooling down');
         expect((await other.served()).epoch).to.equal(String(second?.epoch));
@@ -286,7 +285,7 @@ exec sleep 333
           const standby = cluster.node('1');
           await eventually(async () => (await standby.state()).eligible, LIMIT_MS, '1 is not eligible');
           const before = calls(cluster, '1').length;
-          await eventually(() => calls(cluster, '1').length >= before + 10, LIMIT_MS, 'the passive script is not run again');
+          await eventually(() => calls(cluster, '1').length >= before + 6, LIMIT_MS, 'the passive script is not run again');
           expect(await standby.state()).to.include({state: 'STANDBY', eligible: true});
           expect(locksIn(cluster)).to.have.length(1);
           await master.terminate();
@@ -323,6 +322,13 @@ exec sleep 333
       },
   });
 });
+
+/** The first owner gave the lease away because of this, and the next one did not have to wait. */
+const untilHandedOver = (cluster: Cluster, because: string): Promise<readonly EpochRecord[]> =>
+  cluster.untilTold(([first, second]) => {
+    expect(first?.ended?.because).to.contain(because);
+    expect(second?.why).to.equal('free');
+  });
 
 /** The witnesses that serve; the commands that look after them mention the same. */
 const services = (cluster: Cluster): number =>

@@ -38,7 +38,7 @@ describe('the examples', () => {
 
   together({
     'lead HAProxy to whoever answers /master with 200, and to its page while nobody does': async () => {
-      await withCluster({nodes: ['n1', 'n2'], service: published}, async (cluster) => {
+      await withCluster({nodes: ['n1', 'n2'], service: published, timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const {master, other} = await cluster.upAsPair();
         const [n1, n2] = cluster.nodes as [TestNode, TestNode];
         const port = await freePort();
@@ -67,7 +67,7 @@ describe('the examples', () => {
     },
 
     'let NGINX have a template of its own, and keep the old configuration when it is broken': async () => {
-      await withCluster({nodes: ['n1'], service: published}, async (cluster) => {
+      await withCluster({nodes: ['n1'], service: published, timings: {leaseTimeout: '60s'}}, async (cluster) => {
         const node = await cluster.up();
         const tls = join(cluster.root, 'tls');
         mkdirSync(tls);

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
-import {withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import {CALM, withCluster, type Cluster} from '../e2e/support/cluster.ts';
 import {witness, type ServiceOf} from '../e2e/support/witness.ts';
 
 const LIMIT_MS = 45_000;
@@ -22,7 +22,7 @@ const hooked: ServiceOf = (place) => {
 
 describe('the hooks of a node', () => {
   it('are run in order, on every node, each with the role, the epoch and the leader of its moment', async () => {
-    await withCluster({nodes: ['n1', 'n2'], service: hooked}, async (cluster) => {
+    await withCluster({nodes: ['n1', 'n2'], service: hooked, timings: CALM}, async (cluster) => {
       const {master, other} = await cluster.upAsPair();
       const [own, others] = [master.url(), other.url()];
       const chosen = await cluster.cli('switchover', '--to', other.id, '--persistenceDir', cluster.persistenceDir);

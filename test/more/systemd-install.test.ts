@@ -33,10 +33,10 @@ describe('an agent as a systemd unit', () => {
       expect(nodes.witnesses(master)).to.deep.equal([]);
       expect(await machine().show(master.unit, 'Result')).to.equal('success');
       await nodes.untilMaster(other);
-      expect((await nodes.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
       await machine().must(machine().systemctl('restart', other.unit));
       await nodes.untilMaster(other);
-      expect((await nodes.history()).at(-1)).to.include({epoch: 5, why: 'free'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 5, why: 'free'}));
     });
   });
 
@@ -45,7 +45,7 @@ describe('an agent as a systemd unit', () => {
       const [master, other] = await nodes.up();
       await machine().kill(master.unit, 'SIGKILL');
       await nodes.untilMaster(other);
-      expect((await nodes.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
       await master.untilState('STANDBY');
       expect(await machine().show(master.unit, 'NRestarts')).to.equal('1');
     });
@@ -166,7 +166,7 @@ describe('an agent as a systemd unit', () => {
       expect(fs.existsSync(fileOf(master))).to.equal(false);
       expect(await machine().show(master.unit, 'LoadState')).to.equal('not-found');
       expect(fs.readdirSync(join(nodes.store, 'default')).filter((name) => name.startsWith('lock.'))).to.have.length(1);
-      expect((await nodes.history())[0]?.ended?.because).to.contain('SIGTERM');
+      await nodes.untilTold((records) => expect(records[0]?.ended?.because).to.contain('SIGTERM'));
     });
   });
 

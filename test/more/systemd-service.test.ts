@@ -24,7 +24,7 @@ describe('a systemd service', () => {
       await nodes.untilMaster(other);
       expect(await machine().show(master.serviceUnit, 'ActiveState')).to.equal('inactive');
       expect(await other.served()).to.include({node: other.id, epoch: '3'});
-      expect((await nodes.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
       await master.untilState('STANDBY');
     });
   });
@@ -64,7 +64,7 @@ describe('a systemd service', () => {
       await nodes.untilMaster(master);
       await machine().kill(master.serviceUnit, 'SIGKILL');
       await nodes.untilMaster(other);
-      expect((await nodes.history())[0]?.ended?.because).to.contain('failed (failed, signal)');
+      await nodes.untilTold((records) => expect(records[0]?.ended?.because).to.contain('failed (failed, signal)'));
     });
   });
 
@@ -77,7 +77,7 @@ describe('a systemd service', () => {
       expect(nodes.witnesses(master)).to.deep.equal([]);
       await machine().must(machine().systemctl('start', master.unit));
       await nodes.untilMaster(master);
-      expect((await nodes.history()).at(-1)).to.include({why: 'local'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({why: 'local'}));
     });
   });
 
@@ -114,11 +114,11 @@ describe('a systemd service', () => {
       await untilInactive(master);
       await saysLeft(master);
       expect(nodes.witnesses(master)).to.deep.equal(nodes.escapees(master));
-      expect((await nodes.history()).at(-1)).to.include({epoch: 1});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 1}));
       expect(await other.isMaster()).to.equal(false);
       for (const escapee of nodes.escapees(master)) expect(signal(escapee, 'SIGKILL')).to.equal(true);
       await nodes.untilMaster(other);
-      expect((await nodes.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
       await eventually(() => nodes.escapees(other).length === 1, 20_000, 'there should be one here too');
       for (const escapee of nodes.escapees(other)) signal(escapee, 'SIGKILL');
     });
@@ -132,7 +132,7 @@ describe('a systemd service', () => {
       await machine().kill(master.unit, 'SIGKILL');
       await nodes.untilMaster(other);
       expect(nodes.witnesses(master)).to.deep.equal([]);
-      expect((await nodes.history()).at(-1)).to.include({epoch: 3, why: 'free'});
+      await nodes.untilTold((records) => expect(records.at(-1)).to.include({epoch: 3, why: 'free'}));
     });
   });
 

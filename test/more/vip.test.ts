@@ -8,7 +8,7 @@ import {eventually} from '../support/eventually.ts';
 import {networkFault, TestNetwork} from '../support/network.ts';
 import {repoRoot} from '../support/paths.ts';
 import type {Answer} from '../e2e/support/ask.ts';
-import {withCluster, type Cluster, type ClusterOptions} from '../e2e/support/cluster.ts';
+import {CALM, withCluster, type Cluster, type ClusterOptions} from '../e2e/support/cluster.ts';
 import {NOBODY} from '../e2e/support/command.ts';
 import type {TestNode, Within} from '../e2e/support/node.ts';
 import {processesOf} from '../e2e/support/processes.ts';
@@ -50,7 +50,7 @@ describe('a floating address', () => {
     nodes: ['n1', 'n2'],
     within,
     args: VIP,
-    timings: {leaseTimeout: '60s'},
+    timings: CALM,
     ...other,
   });
   const floating = async ({id}: {readonly id: string}): Promise<string[]> =>
@@ -66,7 +66,7 @@ describe('a floating address', () => {
     for (const address of [V4, V6])
       await eventually(
         async () => (await network.neighbour('neighbour', address)) === mac,
-        20_000,
+        45_000,
         `the neighbour does not know that ${address} is at ${id} (${mac})`,
       );
   }
@@ -89,7 +89,7 @@ describe('a floating address', () => {
       await untilNeighbourKnows(other);
 
       await other.kill('agent');
-      await cluster.untilMaster(master.id, 30_000);
+      await cluster.untilMaster(master.id, 45_000);
       expect(await floating(other)).to.deep.equal([]);
       expect(await floating(master)).to.deep.equal(BOTH);
       await untilNeighbourKnows(master);
@@ -125,7 +125,7 @@ describe('a floating address', () => {
       const {master, other} = await cluster.upAsPair();
       await meet();
       await master.kill('agent', 'guardian');
-      await eventually(async () => (await floating(master)).length === 0, 20_000, 'the addresses are left');
+      await eventually(async () => (await floating(master)).length === 0, 45_000, 'the addresses are left');
       await cluster.untilMaster(other.id);
       await untilNeighbourKnows(other);
     });
@@ -150,7 +150,7 @@ describe('a floating address', () => {
         const node = await cluster.up(...VIP);
         await killAllOf(cluster, node);
         await node.launch('--highAvailability', 'hot_backup', ...args);
-        await eventually(async () => (await floating(node)).length === 0, 20_000, 'the addresses are left');
+        await eventually(async () => (await floating(node)).length === 0, 45_000, 'the addresses are left');
         await node.untilState('HOT_BACKUP');
       });
     });
@@ -187,7 +187,7 @@ describe('a floating address', () => {
       expect(await floating(node)).to.deep.equal(BOTH);
       expect(readFileSync(changes, 'utf8')).to.not.contain('Deleted');
       await node.terminate();
-      await eventually(() => readFileSync(changes, 'utf8').includes('Deleted'), 10_000, 'the monitor saw nothing');
+      await eventually(() => readFileSync(changes, 'utf8').includes('Deleted'), 45_000, 'the monitor saw nothing');
     });
   });
 
@@ -254,7 +254,7 @@ function askFrom([program = '', ...prefix]: readonly string[], url: string, meth
     '-sS',
     '-g',
     '-m',
-    '3',
+    '15',
     ...(method === 'HEAD' ? ['-I'] : ['-X', method]),
     '-w',
     '\n%{http_code}',

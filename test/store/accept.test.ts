@@ -15,6 +15,7 @@ import {
   removeTemps,
   tempDir,
   tempStore,
+  whileNowAndThen,
   whileRepeating,
 } from './temp-store.ts';
 
@@ -99,7 +100,7 @@ describe('Accepting a store', () => {
     );
     let name = FIRST_LOCK;
     const renew = async (): Promise<void> => {
-      const next = `0000000001.held.n1.3f9a1c22.30000.${++seq}`;
+      const next = `0000000001.held.n1.3f9a1c22.3000.${++seq}`;
       if ((await store.rename(name, next)).kind === 'done') name = next;
     };
     await whileRepeating(renew, () =>
@@ -113,13 +114,13 @@ describe('Accepting a store', () => {
     const {paths, store} = await tempStore();
     let name = '0000000001.held.n1.3f9a1c22.2400.1';
     await store.rename(FIRST_LOCK, name);
-    const renewing = setTimeout(() => {
-      const next = '0000000001.held.n1.3f9a1c22.2400.2';
-      void store.rename(name, next).then(() => (name = next));
-    }, 400);
+    let k = 1;
+    const renew = async (): Promise<void> => {
+      const next = `0000000001.held.n1.3f9a1c22.2400.${++k}`;
+      if ((await store.rename(name, next)).kind === 'done') name = next;
+    };
     // The caller's own watch would be over after 30 ms.
-    await expectFailure(acceptStore(paths, options), 'cluster.refused', store.storeId);
-    clearTimeout(renewing);
+    await whileNowAndThen(400, renew, () => expectFailure(acceptStore(paths, options), 'cluster.refused', store.storeId));
     await acceptStore(paths, {...options, leaseTimeoutMs: 1_000});
     const again = await openTemp(paths);
     expect(await again.store.list(false)).to.deep.equal({kind: 'names', names: ['0000000002.held.-.-.2400.0']});

@@ -22,6 +22,7 @@ import {
   openTemp,
   removeTemps,
   tempStore,
+  whileNowAndThen,
   whileRepeating,
   type TempStore,
 } from './temp-store.ts';
@@ -65,7 +66,7 @@ describe('The operator', () => {
       if ((await temp.store.rename(name, next)).kind === 'done') name = next;
     };
     await whileRepeating(renew, () => {
-      const statement = requireSilentOwner(temp.paths, nodeId('n2'), {intervalMs: 20, times: 10});
+      const statement = requireSilentOwner(temp.paths, nodeId('n2'), {intervalMs: 20, times: 50});
       return expectFailure(statement, 'cluster.refused', 'is alive');
     });
     expect(await temp.store.readWishes()).to.deep.include({statements: []});
@@ -73,11 +74,21 @@ describe('The operator', () => {
 
   it('looks as long as the owner and the nodes need for a sign of life, whatever the caller thinks', async () => {
     await rename(join(temp.lockDir, FIRST_LOCK), join(temp.lockDir, HELD));
-    setTimeout(() => void temp.store.rename(HELD, '0000000003.held.n2.aaaaaaaa.1000.6'), 200);
-    await expectFailure(requireSilentOwner(temp.paths, nodeId('n2'), watch), 'cluster.refused', 'is alive');
-    await temp.store.writeHeartbeat(heartbeat('n1', {seq: 1, heartbeatIntervalMs: 250}));
-    setTimeout(() => void temp.store.writeHeartbeat(heartbeat('n1', {seq: 2, heartbeatIntervalMs: 250})), 240);
-    expect(await removeDead(temp.paths, 'all', watch)).to.deep.equal({removed: [], alive: ['n1']});
+    let name = HELD;
+    let k = 5;
+    const renew = async (): Promise<void> => {
+      const next = `0000000003.held.n2.aaaaaaaa.1000.${++k}`;
+      if ((await temp.store.rename(name, next)).kind === 'done') name = next;
+    };
+    await whileNowAndThen(200, renew, () =>
+      expectFailure(requireSilentOwner(temp.paths, nodeId('n2'), watch), 'cluster.refused', 'is alive'),
+    );
+    let seq = 1;
+    const beat = (): Promise<unknown> => temp.store.writeHeartbeat(heartbeat('n1', {seq: ++seq, heartbeatIntervalMs: 250}));
+    await beat();
+    await whileNowAndThen(240, beat, async () => {
+      expect(await removeDead(temp.paths, 'all', watch)).to.deep.equal({removed: [], alive: ['n1']});
+    });
   });
 
   it('takes back what it asked for, and nothing else', async () => {
@@ -99,7 +110,7 @@ describe('The operator', () => {
     await writeFile(join(temp.paths.nodesDir, 'n3.json'), 'rubbish');
     let seq = 0;
     const beat = (): Promise<unknown> => temp.store.writeHeartbeat(heartbeat('n1', {seq: ++seq}));
-    const patient = {intervalMs: 20, times: 10};
+    const patient = {intervalMs: 20, times: 50};
     await whileRepeating(beat, async () => {
       expect(await removeDead(temp.paths, nodeId('n1'), patient)).to.deep.equal({removed: [], alive: ['n1']});
       expect(await removeDead(temp.paths, nodeId('n2'), watch)).to.deep.equal({removed: ['n2'], alive: []});

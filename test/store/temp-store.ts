@@ -5,6 +5,7 @@ import {chmod, mkdtemp, open, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
@@ -143,6 +144,13 @@ export async function whileRepeating(act: () => Promise<unknown>, during: () => 
     await repeating;
   }
 }
+
+/** The same, `everyMs` after the last call and the first one too: signs of life that are rarer than looks are. */
+export const whileNowAndThen = (everyMs: number, act: () => Promise<unknown>, during: () => Promise<void>): Promise<void> =>
+  whileRepeating(async () => {
+    await sleep(everyMs);
+    await act();
+  }, during);
 
 /** A file system that refuses direct I/O when a file is opened. */
 export const refusesDirect: OpenFile = async (path, flags, mode) => {

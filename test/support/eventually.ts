@@ -2,6 +2,8 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 
 const POLL_MS = 15;
+/** A machine that starts a process in three seconds, and stands still for as long now and then, is no failure. */
+const LIMIT_MS = 30_000;
 
 /**
  * Polls until `condition` gives something that is neither false nor undefined nor null, and returns that.
@@ -9,7 +11,7 @@ const POLL_MS = 15;
  */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
-  timeoutMs = 10_000,
+  timeoutMs = LIMIT_MS,
   what = 'the condition did not come true',
 ): Promise<Exclude<T, false | undefined | null>> {
   const end = performance.now() + timeoutMs;

@@ -29,7 +29,7 @@ export class TestWatchdog {
     this.child = spawn(process.execPath, argv, {stdio: ['ignore', 'inherit', 'inherit']});
   }
 
-  /** It fires `timeoutMs` after its last feed, until it is ended. */
+  /** It fires `timeoutMs` after its last feed, later where the machine stands still meanwhile, until it is ended. */
   static async create(directory: string, timeoutMs: number, name = 'watchdog'): Promise<TestWatchdog> {
     const watchdog = new TestWatchdog(directory, timeoutMs, name);
     await eventually(() => watchdog.seen('ready') > 0);
@@ -49,7 +49,7 @@ export class TestWatchdog {
     return this.events().filter((event) => event.what === what).length;
   }
 
-  async until(what: WatchdogEvent['what'], times = 1, timeoutMs = 20_000): Promise<void> {
+  async until(what: WatchdogEvent['what'], times = 1, timeoutMs = 40_000): Promise<void> {
     await eventually(() => this.seen(what) >= times, timeoutMs, `the watchdog is not ${what} ${times} times`).catch(
       (error: unknown) => {
         throw new Error(

@@ -3,7 +3,7 @@ import {spawn, spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {eventually} from '../../support/eventually.ts';
 
-const LIMIT_MS = 45_000;
+const LIMIT_MS = 90_000;
 
 /** Why nothing can be counted here; undefined if it can. */
 export function whyNoStrace(): string | undefined {

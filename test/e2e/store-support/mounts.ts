@@ -7,7 +7,7 @@ import {eventually} from '../../support/eventually.ts';
 import type {Cluster} from '../support/cluster.ts';
 import type {TestNode} from '../support/node.ts';
 
-const MOUNTED_MS = 20_000;
+const MOUNTED_MS = 40_000;
 
 /** Why there can be no mount that hangs; undefined if there can. */
 export function whyNoFuse(): string | undefined {

@@ -13,7 +13,7 @@ export interface AskOptions {
   readonly agent?: Agent;
 }
 
-export function ask(url: string, {method = 'GET', timeoutMs = 3_000, agent}: AskOptions = {}): Promise<Answer> {
+export function ask(url: string, {method = 'GET', timeoutMs = 15_000, agent}: AskOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request(url, {method, agent: agent ?? false, signal: AbortSignal.timeout(timeoutMs)}, (response) => {
       let text = '';

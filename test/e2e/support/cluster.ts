@@ -20,14 +20,21 @@ export interface Timings {
   readonly pollInterval: string;
 }
 
-/** As quick as a noisy machine allows. */
+/** As quick as a noisy machine allows: one that stands still for a few seconds costs no service. Who waits for no silence takes a longer lease. */
 const QUICK: Timings = {
-  leaseTimeout: '3s',
+  leaseTimeout: '6s',
   stopTimeout: '500ms',
   safetyMargin: '500ms',
   heartbeatInterval: '200ms',
   pollInterval: '200ms',
 };
+
+/**
+ * For tests in which a certain one of several nodes has to follow, and nobody waits for a silence. Such a node has to be heard within five
+ * heartbeats, not to miss three of its polls, and the next in order waits two polls longer: a busy machine may stand still for more than that
+ * where they are quick.
+ */
+export const CALM = {leaseTimeout: '60s', heartbeatInterval: '1s', pollInterval: '1s'} as const satisfies Partial<Timings>;
 
 export interface ClusterOptions {
   readonly nodes: readonly string[];
@@ -47,7 +54,8 @@ export interface ClusterOptions {
 }
 
 /** For whatever ends by itself once its agent is told to, ms. */
-const END_MS = 40_000;
+const END_MS = 60_000;
+const TOLD_MS = 30_000;
 
 /**
  * Runs `scenario` on a new cluster, whose store exists only after `init`. Afterwards every agent that lives is ended by SIGTERM; the test
@@ -102,12 +110,13 @@ export class Cluster {
     if (code !== 0) throw new Error(`init ended with ${code}: ${stderr}`);
   }
 
-  /** `init`, then launches every node and waits until one is master, the lowest id unless it was slow, and the others follow. */
+  /** `init`, then launches every node and waits until one is master, the lowest id unless it was slow, and the others follow and are counted. */
   async up(...args: readonly string[]): Promise<TestNode> {
     await this.init();
     await Promise.all(this.nodes.map((node) => node.launch(...args)));
     const master = await this.untilMaster();
     await Promise.all(this.others(master).map((node) => node.untilState('STANDBY')));
+    for (const {id} of this.others(master)) await this.untilCounted(master, id);
     return master;
   }
 
@@ -117,6 +126,22 @@ export class Cluster {
     const [other, ...more] = this.others(master);
     if (!other || more.length > 0) throw new Error('two nodes are a pair');
     return {master, other};
+  }
+
+  /**
+   * Waits until this node may follow `owner` at once: it has listened, and `owner` has heard it twice, and that it can serve. A switchover
+   * before that is refused, or leads to another one.
+   */
+  async untilCounted(owner: TestNode, id: string): Promise<void> {
+    await eventually(
+      async () => {
+        const seen = (await owner.state()).nodes[id];
+        const {phase} = await this.node(id).state();
+        return typeof seen?.lastSeenMs === 'number' && seen.eligible && phase !== 'listening';
+      },
+      END_MS,
+      `${owner.id} does not count ${id} among those that could follow`,
+    );
   }
 
   async launch(id: string, ...args: readonly string[]): Promise<Launch> {
@@ -143,7 +168,7 @@ export class Cluster {
   }
 
   /** Waits until one node, or this very one, is the only master. */
-  async untilMaster(id?: string, timeoutMs = 45_000): Promise<TestNode> {
+  async untilMaster(id?: string, timeoutMs = 60_000): Promise<TestNode> {
     return eventually(
       async () => {
         const master = await this.master();
@@ -164,6 +189,19 @@ export class Cluster {
     const {code, stdout, stderr} = await this.cli('history', '--json', '--persistenceDir', this.persistenceDir);
     if (code !== 0) throw new Error(`history ended with ${code}: ${stderr}`);
     return JSON.parse(stdout) as EpochRecord[];
+  }
+
+  /** Waits until the history is as `check` expects it: an epoch and its end are written a moment after they were to be seen. */
+  async untilTold(check: (records: readonly EpochRecord[]) => void): Promise<readonly EpochRecord[]> {
+    return eventually(
+      async () => {
+        const records = await this.history();
+        check(records);
+        return records;
+      },
+      TOLD_MS,
+      'the history is not as expected',
+    );
   }
 
   /** Called before the check that nothing is left, last one first. */

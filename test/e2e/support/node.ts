@@ -60,7 +60,7 @@ export interface Launch {
   exited: Exit | undefined;
 }
 
-const PROMISE_MS = 30_000;
+const PROMISE_MS = 60_000;
 
 export class TestNode {
   readonly plan: NodePlan;
@@ -200,7 +200,7 @@ export class TestNode {
     return saysMaster(this);
   }
 
-  async untilState(state: string, timeoutMs = 45_000): Promise<SummaryView> {
+  async untilState(state: string, timeoutMs = 60_000): Promise<SummaryView> {
     return untilState(this, state, {timeoutMs});
   }
 

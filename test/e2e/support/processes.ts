@@ -23,13 +23,13 @@ export async function killAll(text: string): Promise<readonly FoundProcess[]> {
       for (const each of left) signal(each, 'SIGKILL');
       return left.length === 0;
     },
-    20_000,
+    40_000,
     `processes that mention ${text} do not die of SIGKILL`,
   );
   return found;
 }
 
-export async function untilGone(identity: ProcessIdentity, what: string, timeoutMs = 30_000): Promise<void> {
+export async function untilGone(identity: ProcessIdentity, what: string, timeoutMs = 45_000): Promise<void> {
   await eventually(() => !isAlive(identity), timeoutMs, `${what} (process ${identity.pid}) is not gone`);
 }
 

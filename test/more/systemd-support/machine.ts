@@ -11,7 +11,7 @@ import {untilGone} from '../../e2e/support/processes.ts';
 
 const BOOT = join(repoRoot, 'test/fixtures/systemd-boot.sh');
 const PROGRAMS = ['setpriv', 'unshare', 'nsenter', 'mount', 'systemctl', 'systemd-notify', 'systemd-run'];
-const BOOT_MS = 30_000;
+const BOOT_MS = 60_000;
 const RUN_MS = 90_000;
 
 /** Why there can be no such machine here; undefined: there can. */

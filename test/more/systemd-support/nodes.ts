@@ -22,7 +22,8 @@ const TIMINGS = {
   heartbeatInterval: '200ms',
   pollInterval: '200ms',
 };
-const END_MS = 30_000;
+const END_MS = 60_000;
+const TOLD_MS = 30_000;
 
 export interface UnitNodesOptions {
   readonly nodes: readonly string[];
@@ -93,7 +94,7 @@ export class UnitNode {
         if (view.state !== state) throw new Error(`it is ${view.state}, because ${view.because}`);
         return view;
       },
-      45_000,
+      60_000,
       `${this.id} is not ${state}`,
     );
   }
@@ -101,7 +102,7 @@ export class UnitNode {
   /** What its witness answers as soon as it serves. */
   served(): Promise<Served> {
     const look = async (): Promise<Served> => JSON.parse((await ask(`http://127.0.0.1:${this.servicePort}/`)).text) as Served;
-    return eventually(look, 20_000, `no witness of ${this.id} serves`);
+    return eventually(look, 45_000, `no witness of ${this.id} serves`);
   }
 
   log(): string {
@@ -166,7 +167,7 @@ export class UnitNodes {
     const master = await this.untilMaster();
     const others = this.nodes.filter((node) => node !== master);
     // Its passive form has run: the gate of its unit is in place.
-    for (const node of others) await eventually(async () => (await node.state()).eligible, 30_000, `${node.id} is not eligible`);
+    for (const node of others) await eventually(async () => (await node.state()).eligible, 60_000, `${node.id} is not eligible`);
     const [other = master] = others;
     return [master, other];
   }
@@ -179,7 +180,7 @@ export class UnitNodes {
         const [master] = masters;
         return masters.length === 1 && (!wanted || master === wanted) && master;
       },
-      45_000,
+      60_000,
       `${wanted?.id ?? 'no node'} is ${wanted ? 'not ' : ''}master`,
     );
   }
@@ -188,6 +189,18 @@ export class UnitNodes {
     return JSON.parse(
       await this.machine.must(this.machine.cli('history', '--json', '--persistenceDir', this.store)),
     ) as EpochRecord[];
+  }
+
+  /** Waits until the history is as `check` expects it: an epoch and its end are written a moment after they were to be seen. */
+  async untilTold(check: (records: readonly EpochRecord[]) => void): Promise<void> {
+    await eventually(
+      async () => {
+        check(await this.history());
+        return true;
+      },
+      TOLD_MS,
+      'the history is not as expected',
+    );
   }
 
   /** Living witnesses of this node. */
