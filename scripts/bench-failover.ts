@@ -33,7 +33,7 @@ const CASES: readonly Case[] = [
     runs: 50,
     measure: (bench) => measureCrash(bench, {leaseTimeoutMs: 6_000, options: SHORT}),
   },
-  {name: 'idle', about: 'what nodes cost that have nothing to do', runs: 1, measure: measureIdle},
+  {name: 'idle', about: 'what nodes cost that have nothing to do, minute by minute', runs: 3, measure: measureIdle},
   {
     name: 'lockfile',
     about: 'the same failures of a loop over proper-lockfile, as people write it by hand',

@@ -2,6 +2,15 @@
 import type {AgentEffect, AgentState} from './agent-state.ts';
 import {parseLockName} from './lock-name.ts';
 
+/** One for each lane. */
+const LANE_CALLS: ReadonlySet<AgentEffect['type']> = new Set([
+  'rename',
+  'list',
+  'readHeartbeats',
+  'writeHeartbeat',
+  'readWishes',
+]);
+
 /**
  * 1. A lane never has two calls in flight, the renew lane above all.
  * 2. The service is started only by an owner whose last rename succeeded, through a connected guardian.
@@ -16,9 +25,8 @@ export function assertTurn(before: AgentState, after: AgentState, effects: reado
     if (effect.type === 'rename') assertRename(before, after, effect);
     if (effect.type === 'startService') assertStart(after);
   }
-  for (const type of ['rename', 'list', 'readHeartbeats', 'writeHeartbeat', 'readWishes']) {
-    assert(effects.filter((effect) => effect.type === type).length <= 1, 'a lane has one call in flight');
-  }
+  const calls = effects.map(({type}) => type).filter((type) => LANE_CALLS.has(type));
+  assert(new Set(calls).size === calls.length, 'a lane has one call in flight');
 }
 
 function assertRename(before: AgentState, after: AgentState, effect: AgentEffect & {type: 'rename'}): void {
