@@ -42,7 +42,8 @@ async function measureSize(bench: Bench, size: number): Promise<readonly Row[]> 
     const of = `of ${size} nodes`;
     const rows = [...costRows(`master ${of}`, masters), ...costRows(`standby ${of}`, standbys)];
     const calls = await countStoreCalls(cluster, standby, bench);
-    if (calls !== undefined) rows.push(rowOf(`standby ${of}: calls to the store`, 'at most 20 calls/s', 'calls/s', [calls], 20));
+    if (calls !== undefined)
+      rows.push(rowOf(`standby ${of}: calls to the store`, 'at most 20 calls/s', 'calls/s', [calls], (found) => found <= 20));
     return rows;
   } finally {
     await closeCluster(cluster, new AbortController().signal);
@@ -57,15 +58,21 @@ interface Cost {
 function costRows(who: string, costs: readonly Cost[]): readonly Row[] {
   const percents = costs.map(({cpuPercent}) => cpuPercent);
   const megabytes = costs.flatMap((cost) => cost.megabytes ?? []);
-  const cpu = rowOf(`${who}: agent + guardian`, 'under 0.5 % of a core', '% of a core', percents, 0.5);
-  const memory = rowOf(`${who}: agent + guardian, PSS`, 'under 110 MB', 'MB', megabytes, 110);
+  const cpu = rowOf(`${who}: agent + guardian`, 'under 0.5 % of a core', '% of a core', percents, (median) => median < 0.5);
+  const memory = rowOf(`${who}: agent + guardian, PSS`, 'under 110 MB', 'MB', megabytes, (median) => median < 110);
   return megabytes.length > 0 ? [cpu, memory] : [cpu];
 }
 
-/** @param most what the median may be. */
-const rowOf = (what: string, wanted: string, unit: Row['unit'], values: readonly number[], most: number): Row => {
-  return {what, wanted, unit, values, reached: figuresOf(values).median <= most, overlapMs: undefined};
-};
+/** @param isReached by the median. */
+function rowOf(
+  what: string,
+  wanted: string,
+  unit: Row['unit'],
+  values: readonly number[],
+  isReached: (median: number) => boolean,
+): Row {
+  return {what, wanted, unit, values, reached: isReached(figuresOf(values).median), overlapMs: undefined};
+}
 
 async function watchCost(nodes: readonly BenchNode[], signal: AbortSignal): Promise<readonly Cost[]> {
   const pids = await Promise.all(nodes.map(agentAndGuardian));
