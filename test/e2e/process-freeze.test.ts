@@ -26,7 +26,7 @@ describe('a process that is frozen', () => {
       const seen = [...(await Promise.all(early)), ...(await answers())];
       open.destroy();
       expect(seen).to.include(503).and.not.to.include(200);
-      expect((await master.state()).masterId).to.equal(other.id);
+      await master.untilFollows(other);
       expect(cluster.witnessed().runs.map(({node}) => node)).to.deep.equal([master.id, other.id]);
     });
   });

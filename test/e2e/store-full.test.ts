@@ -47,7 +47,7 @@ describe('a store that is full', () => {
 
       rmSync(filler);
       await eventually(async () => (await cluster.history()).some(({epoch}) => epoch === 3), LIMIT_MS, 'the history stays away');
-      expect((await newcomer.untilState('STANDBY')).masterId).to.equal(other.id);
+      await newcomer.untilFollows(other);
     });
   });
 });

@@ -121,8 +121,9 @@ describe('Alien4Cloud: a node', () => {
 
           for (const node of cluster.nodes) put(node, 'slave');
           for (const node of cluster.nodes) await untilUnfit(node, /not eligible: health: .*there is slave/);
-          const {epoch, masterId} = await master.state();
-          expect(masterId).to.equal(null);
+          for (const node of cluster.nodes)
+            await eventually(async () => (await node.state()).masterId === null, LIMIT_MS, `${node.id} still sees a master`);
+          const {epoch} = await master.state();
           const asked = cluster.nodes.map((node) => timesAsked(node, 'slave'));
           await eventually(() => cluster.nodes.every((node, i) => timesAsked(node, 'slave') > asked[i]! + 20), LIMIT_MS);
           for (const node of cluster.nodes) {

@@ -138,7 +138,8 @@ describe('a plane of Brooklyn, as nodes of ha-agent', function () {
           expect(await ask(master, 'DISABLED')).to.deep.equal({status: 200, text: '"MASTER"'});
           expect(master.servicePids).to.deep.equal([]);
           await cluster.untilMaster(other.id);
-          expect(await master.state()).to.include({state: 'FAILED', mode: 'disabled', eligible: false, masterId: other.id});
+          await eventually(async () => (await master.state()).masterId === other.id, LIMIT_MS, 'it does not see who took over');
+          expect(await master.state()).to.include({state: 'FAILED', mode: 'disabled', eligible: false});
           expect(await ask(master, 'HOT_STANDBY')).to.deep.equal({status: 200, text: '"FAILED"'});
           await master.untilState('HOT_STANDBY');
 

@@ -148,7 +148,8 @@ export class TestNode {
   /** kill -9, and waits until they are gone. */
   async kill(...parts: readonly Part[]): Promise<void> {
     const targets = parts.map((part) => [part, this.identity(part)] as const);
-    for (const [, target] of targets) signal(target, 'SIGKILL');
+    // At one moment: the guardian would begin to release while its agent is dead and it is not.
+    for (const name of ['SIGSTOP', 'SIGKILL'] as const) for (const [, target] of targets) signal(target, name);
     for (const [part, target] of targets) await untilGone(target, `the ${part} of ${this.id}`);
   }
 
@@ -198,6 +199,15 @@ export class TestNode {
   async isMaster(): Promise<boolean> {
     if (!this.isRunning() || (await isStopped(this.agentPid))) return false;
     return saysMaster(this);
+  }
+
+  /** Waits until it is a standby and sees that this one owns the lease. */
+  async untilFollows(owner: TestNode, timeoutMs = 60_000): Promise<void> {
+    const follows = async (): Promise<boolean> => {
+      const {state, masterId} = await this.state();
+      return state === 'STANDBY' && masterId === owner.id;
+    };
+    await eventually(follows, timeoutMs, `${this.id} does not follow ${owner.id}`);
   }
 
   async untilState(state: string, timeoutMs = 60_000): Promise<SummaryView> {
