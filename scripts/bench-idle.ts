@@ -33,7 +33,8 @@ async function measureSize(bench: Bench, size: number): Promise<readonly Row[]> 
     bench.say(`${size} nodes: waiting for a minute, then watching for ${bench.runs} of them`);
     await sleep(WARM_UP_MS, undefined, {signal: bench.signal});
     const standby = cluster.nodes.find((node) => node !== master) ?? master;
-    const [masters, standbys] = [[], []] as [Cost[], Cost[]];
+    const masters: Cost[] = [];
+    const standbys: Cost[] = [];
     while (masters.length < bench.runs) {
       const [first, second] = await watchCost([master, standby], bench.signal);
       if (first) masters.push(first);

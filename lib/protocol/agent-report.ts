@@ -1,5 +1,5 @@
 // What a node says of itself: derived from its state and the clock at the moment of asking, never remembered.
-import type {AgentState} from './agent-state.ts';
+import type {AgentState, Peer} from './agent-state.ts';
 import type {Heartbeat, NodeReport, NodeState} from './heartbeat.ts';
 import {leaseEnd, nothingRuns} from './lease.ts';
 import {becauseNow} from './obstacle.ts';
@@ -70,6 +70,7 @@ export function reportOf(s: AgentState, now: MonoMs): Omit<NodeReport, 'wallMs'>
  */
 export function heartbeatOf(s: AgentState, now: MonoMs): Omit<Heartbeat, 'wallMs'> {
   const peers = s.lease.kind === 'none' ? [] : Object.values(s.peers);
-  const [living, silent] = [peers.filter((peer) => isAlive(s, peer, now)), peers.filter((peer) => !isAlive(s, peer, now))];
-  return {...reportOf(s, now), seen: [...living, ...silent].map(({report}) => report)};
+  const silent = (peer: Peer): number => Number(!isAlive(s, peer, now));
+  const seen = peers.sort((a, b) => silent(a) - silent(b)).map(({report}) => report);
+  return {...reportOf(s, now), seen};
 }

@@ -68,8 +68,9 @@ export type AgentInput =
   | ({readonly type: 'listed'; readonly listing: Listing} & Call)
   | ({readonly type: 'renamed'; readonly outcome: RenameOutcome} & Call)
   /**
-   * Heartbeats that were readable. `everybody`: all records but those that could be spared were looked for, and none failed to be read; `own`: this node's
-   * record was looked for and is either among them or not there; `failed`: the file system answered with an error.
+   * Heartbeats that were readable. `everybody`: all records but those that could be spared were looked for, and none failed to
+   * be read; `own`: this node's record was looked for and is either among them or not there; `failed`: the file system answered
+   * with an error.
    */
   | ({
       readonly type: 'heard';

@@ -148,7 +148,8 @@ function whomToHear(s: AgentState, now: MonoMs): Whose {
 
 /**
  * Whom an owner heard at its last reading and would elect: it hears them at every second one, for there is nothing to decide while
- * nothing changes. Who is new, silent or stands back is heard every time.
+ * nothing changes. Who is new, silent or stands back is heard every time; so is everybody where two polls and the reading of
+ * heartbeats take so long that a spared node would no longer count as alive.
  */
 function sparedBy(s: AgentState, now: MonoMs): NodeId[] {
   const {pollIntervalMs, heartbeatIntervalMs} = s.self.timing;

@@ -1,8 +1,7 @@
 // One call to the store on its way: out, executed (or not, or much later), and back, as NFS clients and servers do it.
-import type {Listing, RenameOutcome, Whose, Wishes} from '../../lib/protocol/agent-state.ts';
+import type {LaneName, Listing, RenameOutcome, Whose, Wishes} from '../../lib/protocol/agent-state.ts';
 import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
 import type {NodeId} from '../../lib/protocol/words.ts';
-import type {LaneName} from '../../lib/protocol/agent-state.ts';
 import {executeRename} from './server.ts';
 import {endAfter, type Host, type LateCall, type World} from './world-types.ts';
 

@@ -7,7 +7,7 @@ import {assertTurn} from '../../lib/protocol/invariants.ts';
 import type {GuardianInput} from '../../lib/protocol/guardian-machine.ts';
 import {epoch, instanceId} from '../../lib/protocol/words.ts';
 import {seekGuardian, killOwnGuardian} from './world-kinship.ts';
-import {callList, callReadHeartbeats, isMeant, callReadWishes, callRename, callWriteHeartbeat} from './store-calls.ts';
+import {callList, callReadHeartbeats, callReadWishes, callRename, callWriteHeartbeat, isMeant} from './store-calls.ts';
 import {toGuardian} from './world-guardian.ts';
 import {localNow, trueOf, type AgentProc, type Channel, type Host, type MakeInput, type World} from './world-types.ts';
 

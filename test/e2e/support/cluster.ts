@@ -130,7 +130,7 @@ export class Cluster {
 
   /**
    * Waits until this node may follow `owner` at once: it has listened, and `owner` has heard it twice, and that it can serve. A switchover
-   * before that is refused, or leads to another one.
+   * before that is refused, and after a release another one may come first.
    */
   async untilCounted(owner: TestNode, id: string): Promise<void> {
     await eventually(
