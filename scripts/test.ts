@@ -10,7 +10,7 @@ interface Suite {
   readonly name: string;
   /** Which files below the build's test/ belong to it. */
   readonly owns: (file: string) => boolean;
-  /** How many files at once: e2e tests mostly wait, each for nodes of its own. */
+  /** How many files at once: more than there are cores, for many tests mostly wait. */
   readonly jobs: number;
   /** Limit of one test, unless it sets its own. */
   readonly testLimitMs: number;
@@ -50,9 +50,9 @@ const inDirectory =
     names.some((name) => file.startsWith(`${name}${path.sep}`));
 
 const SUITES: readonly Suite[] = [
-  {name: 'unit', owns: (file) => !inDirectory('sim', 'e2e', 'more', 'nfs')(file), jobs: 3, testLimitMs: 60_000, limitMs: 600_000},
+  {name: 'unit', owns: (file) => !inDirectory('sim', 'e2e', 'more', 'nfs')(file), jobs: 5, testLimitMs: 60_000, limitMs: 600_000},
   {name: 'sim', owns: inDirectory('sim'), jobs: 2, testLimitMs: 240_000, limitMs: 900_000},
-  {name: 'e2e', owns: inDirectory('e2e'), jobs: 2, testLimitMs: 240_000, limitMs: 1_800_000},
+  {name: 'e2e', owns: inDirectory('e2e'), jobs: 3, testLimitMs: 240_000, limitMs: 1_800_000},
   // Other programs (proxies, systemd, a database) and other systems' ways: what those who change the core need not wait for.
   {name: 'more', owns: inDirectory('more'), jobs: 2, testLimitMs: 240_000, limitMs: 1_800_000, onDemand: true},
   // Each file boots machines of its own, which need the cores for themselves.

@@ -78,7 +78,8 @@ export function stepAgent(state: AgentState, input: AgentInput, now: MonoMs): Tu
   const out: AgentEffect[] = [];
   const learned = take(state, input, now, out);
   const decided = learned.ended ? learned : decide(learned, now, out);
-  return {state: {...decided, wakeAt: nextStepAt(decided, now)}, effects: out};
+  const wakeAt = nextStepAt(decided, now);
+  return {state: wakeAt === decided.wakeAt ? decided : {...decided, wakeAt}, effects: out};
 }
 
 function take(s: AgentState, input: AgentInput, now: MonoMs, out: AgentEffect[]): AgentState {
@@ -193,8 +194,8 @@ function noteSilence(s: AgentState, now: MonoMs): AgentState {
   return storeSilent === s.storeSilent ? s : {...s, storeSilent};
 }
 
-/** A listing that was asked for before a rename was answered says nothing about the lease: it waits for the answer, half a poll at most. */
-const lookAt = (s: AgentState): MonoMs => (s.rename ? after(s.lanes.renew.dueAt, s.self.timing.pollIntervalMs / 2) : s.startedAt);
+/** A listing that was asked for before a rename was answered says nothing about the lease: it waits for the answer, one poll at most. */
+const lookAt = (s: AgentState): MonoMs => (s.rename ? after(s.lanes.renew.dueAt, s.self.timing.pollIntervalMs) : s.startedAt);
 
 function look(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
   let next = s;

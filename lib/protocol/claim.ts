@@ -30,7 +30,7 @@ export function seekLease(s: AgentState, now: MonoMs, out: AgentEffect[]): Agent
   const adopting = adopt(s, out, now);
   if (adopting) return adopting;
   const verdict = judge(s, now);
-  if (verdict.kind !== 'claim') return {...s, because: verdict.because};
+  if (verdict.kind !== 'claim') return verdict.because === s.because ? s : {...s, because: verdict.because};
   const next = nextAttempt(s);
   const to = heldByMe(next, epoch(verdict.from.epoch + 1), s.self.timing.leaseTimeoutMs);
   const because = `claiming epoch ${to.epoch}: ${reasonOf(verdict.basis, verdict.from)}`;

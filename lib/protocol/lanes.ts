@@ -27,10 +27,11 @@ export const nextBeat = (state: AgentState, at: MonoMs, intervalMs: number): Mon
 export const nextLook = (state: AgentState, at: MonoMs): MonoMs =>
   nextBeat(state, at, state.self.timing.pollIntervalMs * (state.lease.kind === 'owned' ? OWNER_LOOK_POLLS : 1));
 
-const setLane = (state: AgentState, lane: LaneName, busy: boolean, dueAt: MonoMs): AgentState => ({
-  ...state,
-  lanes: {...state.lanes, [lane]: {busy, dueAt}},
-});
+function setLane(state: AgentState, lane: LaneName, busy: boolean, dueAt: MonoMs): AgentState {
+  const lanes = {...state.lanes};
+  lanes[lane] = {busy, dueAt};
+  return {...state, lanes};
+}
 
 /** The next attempt of this instance. */
 export const nextAttempt = (state: AgentState): AgentState => ({...state, attempt: state.attempt + 1});

@@ -21,7 +21,7 @@ const opens = (before: Wishes, now: Wishes): boolean =>
 
 /** The owner carries out a switchover of its own epoch, and clears away the wishes that time has overtaken. */
 export function obeyWishes(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
-  if (s.lease.kind !== 'owned') return s;
+  if (s.lease.kind !== 'owned' || s.wishes.switchovers.length + s.wishes.statements.length === 0) return s;
   const {epoch} = s.lease.name;
   for (const wish of s.wishes.switchovers)
     if (wish.epoch < epoch) out.push({type: 'dropWish', wish: 'switchover', epoch: wish.epoch});

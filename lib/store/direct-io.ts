@@ -1,11 +1,11 @@
 // Reading and overwriting one block in place past every cache. No descriptor outlives a call: on NFS a held one goes stale, and makes others stale.
 import {constants} from 'node:fs';
-import {lstat, open, type FileHandle} from 'node:fs/promises';
 import {HaError} from '../errors.ts';
+import {lstat, openFile, type OpenedFile} from './calls.ts';
 import {errnoOf} from './errno.ts';
 
-/** How a file is opened; another one than Node's stands in where a test needs a file system that refuses direct I/O. */
-export type OpenFile = (path: string, flags: number, mode: number) => Promise<FileHandle>;
+/** How a file is opened; another one stands in where a test needs a file system that refuses direct I/O. */
+export type OpenFile = typeof openFile;
 
 export interface BlockIoOptions {
   /** Size of a block, bytes; a multiple of 4096. */
@@ -51,7 +51,7 @@ export class BlockIo {
 
   constructor(options: BlockIoOptions) {
     this.#options = options;
-    this.#open = options.open ?? open;
+    this.#open = options.open ?? openFile;
   }
 
   /**
@@ -88,7 +88,7 @@ export class BlockIo {
     );
   }
 
-  async #readBlock(slot: Slot, file: FileHandle, direct: boolean): Promise<Buffer> {
+  async #readBlock(slot: Slot, file: OpenedFile, direct: boolean): Promise<Buffer> {
     const wanted = this.#options.blockBytes + BEYOND_BYTES;
     const read = await transfer(slot, direct, (offset) =>
       file.read(slot.buffer, offset, wanted, 0).then((result) => result.bytesRead),
@@ -115,7 +115,7 @@ export class BlockIo {
     }
   }
 
-  async #opened<T>(path: string, flags: number, use: (file: FileHandle, direct: boolean) => Promise<T>): Promise<T> {
+  async #opened<T>(path: string, flags: number, use: (file: OpenedFile, direct: boolean) => Promise<T>): Promise<T> {
     if (!this.#direct) return this.#with(path, flags, (file) => use(file, false));
     try {
       return await this.#with(path, flags | constants.O_DIRECT, (file) => use(file, true));
@@ -138,7 +138,7 @@ export class BlockIo {
     );
   }
 
-  async #with<T>(path: string, flags: number, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  async #with<T>(path: string, flags: number, use: (file: OpenedFile) => Promise<T>): Promise<T> {
     const file = await this.#open(path, flags, 0o600);
     try {
       return await use(file);

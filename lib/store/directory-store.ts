@@ -1,12 +1,12 @@
 // The store over a shared directory, as the agent uses it. Nothing here is synchronous, and no call holds anything open when it is done.
-import {lstat, readdir, rename} from 'node:fs/promises';
 import {join} from 'node:path';
 import {HaError, isHaError, reasonOf} from '../errors.ts';
-import type {Listing, RenameOutcome, Whose, Wishes} from '../protocol/agent-state.ts';
+import type {Listing, RecordMark, RenameOutcome, Whose, Wishes} from '../protocol/agent-state.ts';
 import type {Heartbeat} from '../protocol/heartbeat.ts';
 import {parseLockName} from '../protocol/lock-name.ts';
 import {epoch, type NodeId} from '../protocol/words.ts';
 import {pause, removeRecord, requestSwitchover} from './admin.ts';
+import {lstat, readdir, rename} from './calls.ts';
 import {decodeHeartbeat, encodeHeartbeat} from './codec.ts';
 import type {EpochRecord, Store} from './contract.ts';
 import type {BlockIo, OpenFile} from './direct-io.ts';
@@ -27,7 +27,7 @@ export interface StoreOptions {
   readonly nodeId: NodeId;
   /** Told once about each thing in the store that is ignored, refused or works otherwise than wished. */
   readonly report: Report;
-  /** How heartbeats are opened; default Node's. */
+  /** How heartbeats are opened; default as any file. */
   readonly open?: OpenFile;
 }
 
@@ -51,6 +51,7 @@ class DirectoryStore implements Store {
   readonly #nodeId: NodeId;
   readonly #faults: Faults;
   readonly #io: BlockIo;
+  #written: {readonly block: Buffer; readonly mark: RecordMark} | undefined;
 
   constructor(paths: StorePaths, storeId: string, options: StoreOptions) {
     this.storeId = storeId;
@@ -89,20 +90,26 @@ class DirectoryStore implements Store {
     const path = heartbeatFile(this.#paths, this.#nodeId);
     const linked = await linkFault(this.#paths.nodesDir);
     if (linked !== undefined) return this.#unwritten(path, linked);
+    const {instanceId, seq} = heartbeat;
+    const written = {block: encodeHeartbeat(this.storeId, heartbeat), mark: {instanceId, seq}};
     let before: Buffer;
     try {
-      before = await this.#io.exchange(path, encodeHeartbeat(this.storeId, heartbeat));
+      before = await this.#io.exchange(path, written.block);
     } catch (error) {
       return this.#unwritten(path, whyNotWritten(path, error));
     }
     this.#faults.clear(ownHeartbeat(path));
-    const decoded = decodeHeartbeat(before, this.#nodeId);
-    const mine = decoded.kind === 'record' && decoded.storeId === this.storeId;
-    return {
-      ok: true,
-      reason: '',
-      found: mine ? {instanceId: decoded.heartbeat.instanceId, seq: decoded.heartbeat.seq} : undefined,
-    };
+    const found = this.#markOf(before);
+    this.#written = written;
+    return {ok: true, reason: '', found};
+  }
+
+  /** Whose record, and which, was in the place of this node's. As a rule it is the last one written, and needs no parsing. */
+  #markOf(block: Buffer): RecordMark | undefined {
+    if (this.#written?.block.equals(block) === true) return this.#written.mark;
+    const decoded = decodeHeartbeat(block, this.#nodeId);
+    if (decoded.kind !== 'record' || decoded.storeId !== this.storeId) return undefined;
+    return {instanceId: decoded.heartbeat.instanceId, seq: decoded.heartbeat.seq};
   }
 
   async readHeartbeats(whose: Whose): ReturnType<Store['readHeartbeats']> {

@@ -1,10 +1,10 @@
 // The nodes directory: one record per node, read with patience for torn ones, overwritten in place by its owner alone.
-import {readdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {crc32} from 'node:zlib';
 import type {Heartbeat} from '../protocol/heartbeat.ts';
 import type {NodeId} from '../protocol/words.ts';
+import {readdir} from './calls.ts';
 import {decodeHeartbeat, HEARTBEAT_BYTES} from './codec.ts';
 import {BlockIo, NotRegular, type OpenFile} from './direct-io.ts';
 import {errnoOf, ioReason} from './errno.ts';

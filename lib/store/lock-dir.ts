@@ -1,6 +1,7 @@
 // The lock directory: READDIR and nothing else, so that nobody's open file or cached handle can ever delay it.
-import {mkdir, readdir, rmdir, utimes} from 'node:fs/promises';
+import {mkdir, rmdir, utimes} from 'node:fs/promises';
 import type {Listing} from '../protocol/agent-state.ts';
+import {readdir} from './calls.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {readIdentity} from './identity.ts';
 import {isRefreshDir, lockDirOf, refreshDir, type StorePaths} from './paths.ts';

@@ -1,8 +1,9 @@
 // The operator's wishes are the names in the control directory; what the files hold is for people who look there.
-import {readdir, unlink} from 'node:fs/promises';
+import {unlink} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {Wishes} from '../protocol/agent-state.ts';
 import {epoch, isNodeId, type Epoch, type NodeId} from '../protocol/words.ts';
+import {readdir} from './calls.ts';
 import {errnoOf} from './errno.ts';
 import type {StorePaths} from './paths.ts';
 import {createFile} from './small-file.ts';

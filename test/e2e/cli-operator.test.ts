@@ -74,6 +74,23 @@ describe('the word of an operator', () => {
       });
     },
 
+    'a switchover goes to its target also while that still listens': async () => {
+      await withCluster({nodes: ['n1', 'n2', 'n3'], timings: CALM}, async (cluster) => {
+        await cluster.init();
+        await cluster.launch('n1');
+        const master = await cluster.untilMaster('n1');
+        await cluster.launch('n2');
+        await cluster.untilCounted(master, 'n2');
+        // It listens for three of its polls, and may claim nothing by itself before; the owner counts it long before that.
+        await cluster.launch('n3', '--pollInterval', '8s');
+        const to = (): Promise<CommandResult> => run(cluster, 'switchover', '--to', 'n3', '--leaseTimeout', '60s');
+        const moved = await eventually(async () => [await to()].find(({code}) => code === 0), LIMIT_MS, 'n3 is not counted');
+        expect(moved.stdout).to.contain('n3');
+        await cluster.untilMaster('n3');
+        await cluster.untilTold((records) => expect(records.map(({to: owner}) => owner.nodeId)).to.deep.equal(['n1', 'n3']));
+      });
+    },
+
     'accept is refused while an agent lives; then the nodes take the restored store, and others refuse the old one': async () => {
       await withCluster({nodes: ['n1', 'n2'], timings: {...CALM, leaseTimeout: '6s'}}, async (cluster) => {
         const {master, other} = await cluster.upAsPair();
@@ -99,7 +116,8 @@ describe('the word of an operator', () => {
         for (const node of [master, other]) await node.launch();
         const next = await cluster.untilMaster();
         expect((await next.served()).epoch).to.equal('6');
-        for (const node of [master, other]) expect((await node.state()).planeId).to.equal(storeId);
+        for (const node of [master, other])
+          await eventually(async () => (await node.state()).planeId === storeId, LIMIT_MS, `${node.id} has not taken the store`);
         expect(master.log()).to.match(/the operator has accepted the store [0-9a-f]{16} in place of [0-9a-f]{16}/);
 
         master.signal('SIGTERM', 'agent');

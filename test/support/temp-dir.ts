@@ -33,8 +33,9 @@ export async function removeTempDir(directory: string): Promise<void> {
 async function makeRemovable(directory: string): Promise<void> {
   const stat = await fs.lstat(directory).catch(ignoreMissing);
   if (stat?.isDirectory() !== true) return;
-  if ((stat.mode & 0o700) !== 0o700) await fs.chmod(directory, 0o700);
-  for (const entry of await fs.readdir(directory, {withFileTypes: true})) {
+  if ((stat.mode & 0o700) !== 0o700) await fs.chmod(directory, 0o700).catch(ignoreMissing);
+  // What a process that is just ending removes itself need not be made removable.
+  for (const entry of (await fs.readdir(directory, {withFileTypes: true}).catch(ignoreMissing)) ?? []) {
     if (entry.isDirectory()) await makeRemovable(path.join(directory, entry.name));
   }
 }

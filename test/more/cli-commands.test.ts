@@ -4,11 +4,11 @@ import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
-import {rootOf} from './store-support/places.ts';
-import {together} from './store-support/together.ts';
-import {CALM, withCluster, type Cluster} from './support/cluster.ts';
-import {CLI, type CommandResult} from './support/command.ts';
-import type {TestNode} from './support/node.ts';
+import {rootOf} from '../e2e/store-support/places.ts';
+import {together} from '../e2e/store-support/together.ts';
+import {CALM, withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import {CLI, type CommandResult} from '../e2e/support/command.ts';
+import type {TestNode} from '../e2e/support/node.ts';
 
 const LIMIT_MS = 45_000;
 /** Commands that look for signs of life look for two and a half heartbeats: a busy machine may delay one of them. Nobody waits for a silence. */

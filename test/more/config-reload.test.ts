@@ -3,11 +3,11 @@ import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {eventually} from '../support/eventually.ts';
-import {together} from './store-support/together.ts';
-import {CALM, freePort, withCluster, type Cluster} from './support/cluster.ts';
-import {runCommand, type CommandResult} from './support/command.ts';
-import type {TestNode} from './support/node.ts';
-import {witness, type ServiceOf} from './support/witness.ts';
+import {together} from '../e2e/store-support/together.ts';
+import {CALM, freePort, withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import {runCommand, type CommandResult} from '../e2e/support/command.ts';
+import type {TestNode} from '../e2e/support/node.ts';
+import {witness, type ServiceOf} from '../e2e/support/witness.ts';
 
 const LIMIT_MS = 45_000;
 

@@ -4,10 +4,10 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {usersFileLine} from '../../lib/http/users-file.ts';
 import {eventually} from '../support/eventually.ts';
-import {followEvents, getAs, post} from './store-support/http.ts';
-import {together} from './store-support/together.ts';
-import {CALM, withCluster, type Cluster} from './support/cluster.ts';
-import type {TestNode} from './support/node.ts';
+import {followEvents, getAs, post} from '../e2e/store-support/http.ts';
+import {together} from '../e2e/store-support/together.ts';
+import {CALM, withCluster, type Cluster} from '../e2e/support/cluster.ts';
+import type {TestNode} from '../e2e/support/node.ts';
 
 const LIMIT_MS = 45_000;
 
