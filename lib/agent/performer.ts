@@ -57,7 +57,7 @@ export function perform(parts: PerformerParts, effect: AgentEffect): void {
 
 type StoreEffect = AgentEffect & {type: 'list' | 'rename' | 'writeHeartbeat' | 'readHeartbeats' | 'readWishes' | 'dropWish'};
 
-async function callStore(parts: PerformerParts, effect: StoreEffect): Promise<void> {
+function callStore(parts: PerformerParts, effect: StoreEffect): Promise<void> {
   const {store, clock} = parts.ports;
   switch (effect.type) {
     case 'list':

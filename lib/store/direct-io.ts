@@ -58,7 +58,7 @@ export class BlockIo {
    * Reads what is there, at most one block and 4096 bytes: open, pread, close.
    * @throws the system's error, NotRegular, or HaError store.busy if another read has not returned.
    */
-  async read(path: string): Promise<Buffer> {
+  read(path: string): Promise<Buffer> {
     return this.#inSlot(this.#reading, (slot) =>
       this.#opened(path, constants.O_RDONLY | SAFE, (file, direct) => this.#readBlock(slot, file, direct)),
     );
@@ -69,7 +69,7 @@ export class BlockIo {
    * @returns what was there before.
    * @throws as `read`; ENOSPC too if less than the block was written.
    */
-  async exchange(path: string, block: Buffer): Promise<Buffer> {
+  exchange(path: string, block: Buffer): Promise<Buffer> {
     return this.#inSlot(this.#writing, (slot) =>
       this.#opened(path, constants.O_RDWR | constants.O_CREAT | SAFE, async (file, direct) => {
         const before = await this.#readBlock(slot, file, direct);
