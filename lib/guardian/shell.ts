@@ -7,13 +7,15 @@ import type {Adopted} from '../protocol/agent-state.ts';
 import {
   mayRun,
   newGuardian,
+  nextInstants,
+  quietUntil,
   stepGuardian,
   type GuardianEffect,
   type GuardianInput,
   type GuardianState,
 } from '../protocol/guardian-machine.ts';
-import {killAt, stopAt} from '../protocol/timing.ts';
-import {after, type Epoch, type InstanceId, type MonoMs} from '../protocol/words.ts';
+import {killAt} from '../protocol/timing.ts';
+import {after, type Epoch, type InstanceId} from '../protocol/words.ts';
 import {runAround} from './around-run.ts';
 import {bootNow} from './clock.ts';
 import type {RunningCommand} from './command.ts';
@@ -311,6 +313,12 @@ export class GuardianShell implements RunContext {
     helper.once('exit', () => this.feed({type: 'releaseEnded'}));
   }
 
+  /** As a rule looking at the clock is all there is to do, four times a second for weeks. */
+  private tick(): void {
+    if (!this.broken && after(bootNow(), TICK_MS) < quietUntil(this.state)) return;
+    this.feed({type: 'tick'});
+  }
+
   private setTimers(): void {
     clearTimeout(this.timer);
     if (!this.broken && isIdle(this.state)) {
@@ -318,7 +326,7 @@ export class GuardianShell implements RunContext {
       this.ticking = undefined;
       return;
     }
-    this.ticking ??= setInterval(() => this.feed({type: 'tick'}), TICK_MS);
+    this.ticking ??= setInterval(() => this.tick(), TICK_MS);
     // Every turn has looked at the clock: the next look is due a whole tick later.
     this.ticking.refresh();
     const next = nextInstants(this.state).filter((at) => at > this.turnedAt);
@@ -329,16 +337,6 @@ export class GuardianShell implements RunContext {
 
 /** Nothing runs and the agent is there: whatever comes next comes as a message, or as the end of the channel. */
 const isIdle = (s: GuardianState): boolean => s.run.kind === 'none' && s.link.kind === 'connected' && s.release.kind === 'none';
-
-/** What the machine will have to do without being told. */
-function nextInstants(s: GuardianState): MonoMs[] {
-  const {timing, agentLossGraceMs} = s.config;
-  const instants: MonoMs[] = [];
-  if (s.deadline) instants.push(stopAt(s.deadline.at, timing), killAt(s.deadline.at, timing));
-  if (s.run.kind === 'stopping') instants.push(s.run.killAt);
-  if (s.link.kind === 'gone') instants.push(after(s.link.since, agentLossGraceMs));
-  return instants;
-}
 
 function adoptedFrom(s: GuardianState): Adopted | undefined {
   const from = s.instances.at(-1);

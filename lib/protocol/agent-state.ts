@@ -68,8 +68,7 @@ export type AgentInput =
   | ({readonly type: 'listed'; readonly listing: Listing} & Call)
   | ({readonly type: 'renamed'; readonly outcome: RenameOutcome} & Call)
   /**
-   * Heartbeats that were readable. `everybody`: all records but those that could be spared were looked for, and none failed to
-   * be read; `own`: this node's record was looked for and is either among them or not there; `failed`: the file system answered
+   * Heartbeats that were readable. `everybody`: the records of all others were looked for, and none failed to be read; `own`: this node's record was looked for and is either among them or not there; `failed`: the file system answered
    * with an error.
    */
   | ({
@@ -120,8 +119,8 @@ export interface Adopted {
   readonly run: number | undefined;
 }
 
-/** Whose heartbeats are read: of these nodes, of every node, or of every node but these. */
-export type Whose = readonly NodeId[] | 'all' | {readonly allBut: readonly NodeId[]};
+/** Whose heartbeats are read: those of these nodes, of every node, or of every node but the reader. */
+export type Whose = readonly NodeId[] | 'all' | 'others';
 
 export type AgentEffect =
   | {readonly type: 'list'; readonly refresh: boolean}

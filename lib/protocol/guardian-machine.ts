@@ -294,6 +294,22 @@ function finish(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): Guard
 export const mayRun = (s: GuardianState, run: number, now: MonoMs): boolean =>
   !s.ended && s.run.kind === 'running' && s.run.run === run && !leaseOver(s, now);
 
+/** When something will have to be done without an order. */
+export function nextInstants(s: GuardianState): readonly MonoMs[] {
+  const {timing, agentLossGraceMs} = s.config;
+  const instants: MonoMs[] = [];
+  if (s.deadline) instants.push(stopAt(s.deadline.at, timing), killAt(s.deadline.at, timing));
+  if (s.run.kind === 'stopping') instants.push(s.run.killAt);
+  if (s.link.kind === 'gone') instants.push(after(s.link.since, agentLossGraceMs));
+  return instants;
+}
+
+/** Before this instant nothing happens by itself: until then no tick is needed. */
+export const quietUntil = (s: GuardianState): MonoMs =>
+  s.run.kind === 'running' && s.link.kind === 'connected' && s.deadline && !s.deadline.given
+    ? stopAt(s.deadline.at, s.config.timing)
+    : monoMs(0);
+
 const leaseOver = (s: GuardianState, now: MonoMs): boolean =>
   !s.deadline || s.deadline.given || now >= stopAt(s.deadline.at, s.config.timing);
 

@@ -7,8 +7,8 @@ import {after, type MonoMs, type NodeId} from './words.ts';
 
 /** How many heartbeats of ours may be missing before the order of candidates stays as it was. */
 const FLOWING_HEARTBEATS = 3;
-/** Who was heard so short a time ago is spared the next reading, polls: less than two, more than one. */
-const SPARED_POLLS = 1.5;
+/** An owner has nothing to decide by the others' heartbeats while they come: it reads them only every so many polls. */
+const OWNER_HEAR_POLLS = 2;
 /** How soon everybody's heartbeats are read after a reading that was not everybody's, ms. */
 const REREAD_MS = 10;
 
@@ -22,15 +22,20 @@ export function onHeard(s: AgentState, input: AgentInput & {type: 'heard'}, out:
   }
   // A reading of the owner alone was under way when everybody's became due.
   const next =
-    !input.everybody && !input.failed && needsEverybody(s, answeredAt)
-      ? after(answeredAt, REREAD_MS)
-      : nextBeat(s, askedAt, s.self.timing.pollIntervalMs);
+    !input.everybody && !input.failed && needsEverybody(s, answeredAt) ? after(answeredAt, REREAD_MS) : nextHearing(s, askedAt);
   const idle = vacate(s, 'hear', next);
   const heardAt = input.everybody ? askedAt : s.heardAt;
   const own = heartbeats.find((heartbeat) => heartbeat.nodeId === s.self.nodeId);
   const there = withRecord(s, input);
   const kept = there ? withoutRemoved(s, peers, there, answeredAt) : peers;
   return checkOwnRecord({...idle, peers: kept, heardAt}, own, input, out);
+}
+
+/** Who is heard only so often must still be heard in time to count as alive, however long a reading takes. */
+function nextHearing(s: AgentState, at: MonoMs): MonoMs {
+  const {pollIntervalMs, heartbeatIntervalMs} = s.self.timing;
+  const rarely = s.lease.kind === 'owned' && (OWNER_HEAR_POLLS + 1) * pollIntervalMs <= ALIVE_HEARTBEATS * heartbeatIntervalMs;
+  return nextBeat(s, at, rarely ? OWNER_HEAR_POLLS * pollIntervalMs : pollIntervalMs);
 }
 
 /** Who has a record, as everybody's records tell, or to a follower the owner's digest; undefined: this reading does not tell. */
@@ -143,22 +148,7 @@ export function listen(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentSta
 /** Once our own record is ours, writing it tells whether it still is. */
 function whomToHear(s: AgentState, now: MonoMs): Whose {
   if (!needsEverybody(s, now)) return [ownerOf(s)].flatMap((id) => id ?? []);
-  return s.ownRecord.kind === 'mine' ? {allBut: [s.self.nodeId, ...sparedBy(s, now)]} : 'all';
-}
-
-/**
- * Whom an owner heard at its last reading and would elect: it hears them at every second one, for there is nothing to decide while
- * nothing changes. Who is new, silent or stands back is heard every time; so is everybody where two polls and the reading of
- * heartbeats take so long that a spared node would no longer count as alive.
- */
-function sparedBy(s: AgentState, now: MonoMs): NodeId[] {
-  const {pollIntervalMs, heartbeatIntervalMs} = s.self.timing;
-  if (s.lease.kind !== 'owned' || 3 * pollIntervalMs > ALIVE_HEARTBEATS * heartbeatIntervalMs) return [];
-  return electable(s, now)
-    .filter(
-      ({changedAt, report}) => !report.cooling && changedAt !== undefined && now - changedAt < SPARED_POLLS * pollIntervalMs,
-    )
-    .map(({report}) => report.nodeId);
+  return s.ownRecord.kind === 'mine' ? 'others' : 'all';
 }
 
 function needsEverybody(s: AgentState, now: MonoMs): boolean {

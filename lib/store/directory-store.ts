@@ -116,8 +116,8 @@ class DirectoryStore implements Store {
     const found: FoundHeartbeat[] = [];
     let looked = true;
     try {
-      if (whose === 'all' || 'allBut' in whose) {
-        const nodes = await readNodes(this.#io, this.#paths, whose === 'all' ? [] : whose.allBut);
+      if (whose === 'all' || whose === 'others') {
+        const nodes = await readNodes(this.#io, this.#paths, whose === 'others' ? this.#nodeId : undefined);
         for (const name of nodes.strange)
           this.#faults.tell(strangePath(this.#paths, name), strangeReason(this.#paths.nodesDir, name));
         looked = this.#noted(this.#paths.nodesDir, nodes.failed);
@@ -133,13 +133,13 @@ class DirectoryStore implements Store {
     const heartbeats = found.flatMap((each) => this.#accepted(each) ?? []);
     const own = looked && this.#knowsOwn(whose, found);
     const failed = !looked || found.some((each) => each.kind === 'failed' && !each.denied);
-    const everybody = whose === 'all' ? own : 'allBut' in whose;
+    const everybody = whose === 'all' ? own : whose === 'others';
     return {heartbeats, own, everybody: everybody && !failed, failed: failed || (whose === 'all' && !own)};
   }
 
   /** A record of this node that may not be read could be that of a twin. */
   #knowsOwn(whose: Whose, found: readonly FoundHeartbeat[]): boolean {
-    if (whose !== 'all' && ('allBut' in whose || !whose.includes(this.#nodeId))) return false;
+    if (whose === 'others' || (whose !== 'all' && !whose.includes(this.#nodeId))) return false;
     return found.every((each) => each.nodeId !== this.#nodeId || each.kind !== 'failed');
   }
 

@@ -65,8 +65,8 @@ export async function readHeartbeat(io: BlockIo, paths: StorePaths, nodeId: Node
   }
 }
 
-/** Reads every node's record but those of `except`, one after the other. Never rejects but for bugs. */
-export async function readNodes(io: BlockIo, paths: StorePaths, except: readonly NodeId[] = []): Promise<NodesDirectory> {
+/** Reads every node's record but that of `except`, one after the other. Never rejects but for bugs. */
+export async function readNodes(io: BlockIo, paths: StorePaths, except?: NodeId): Promise<NodesDirectory> {
   const listing = readdir(paths.nodesDir).catch((error: unknown) => ({failed: ioReason('list', paths.nodesDir, error)}));
   // Both at once: together they wake this process up once.
   const [linked, names] = await Promise.all([linkFault(paths.nodesDir), listing]);
@@ -77,7 +77,7 @@ export async function readNodes(io: BlockIo, paths: StorePaths, except: readonly
   for (const name of names.sort()) {
     const nodeId = parseHeartbeatFile(name);
     if (nodeId === undefined || found.length >= NODES_MAX) strange.push(name);
-    else if (!except.includes(nodeId)) found.push(await readHeartbeat(io, paths, nodeId));
+    else if (nodeId !== except) found.push(await readHeartbeat(io, paths, nodeId));
   }
   return {found, strange, failed: undefined};
 }

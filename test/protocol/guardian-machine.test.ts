@@ -3,6 +3,7 @@ import {expect} from 'chai';
 import {
   mayRun,
   newGuardian,
+  quietUntil,
   stepGuardian,
   type GuardianEffect,
   type GuardianInput,
@@ -119,6 +120,30 @@ describe('the guardian stops in time', () => {
   it('no later either when the lease was given away just before its end', () => {
     expect(last([...running, [17_000, deadline('now', 2)], [27_000, {type: 'tick'}]])).to.deep.equal(['killRun']);
     expect(last([...running, [1_000, deadline('now', 2)], [11_000, {type: 'tick'}]])).to.deep.equal(['killRun']);
+  });
+});
+
+describe('the guardian needs no tick', () => {
+  const quietMs = (steps: readonly At[]): number => quietUntil(play(steps).state);
+
+  it('while its agent is there and the deadline is far, and every one from T-S-d on', () => {
+    expect(quietMs(running)).to.equal(30_000 - S - D);
+    expect(last([...running, [30_000 - S - D - 1, {type: 'tick'}]])).to.deep.equal([]);
+    expect(last([...running, [30_000 - S - D, {type: 'tick'}]])).to.not.deep.equal([]);
+  });
+
+  it('but all of them while anything is to be stopped, given away, released, or has no deadline or agent', () => {
+    const lost: readonly At[] = [...running, [3, {type: 'linkClosed'}]];
+    const stopping: readonly At[] = [...running, [3, order({type: 'stop', run: 1})]];
+    const restless = [
+      [],
+      [connected],
+      [...running, [3, deadline('now', 2)]],
+      stopping,
+      lost,
+      [...lost, [4, {type: 'agentGone'}]],
+    ];
+    for (const steps of restless as readonly (readonly At[])[]) expect(quietMs(steps)).to.equal(0);
   });
 });
 

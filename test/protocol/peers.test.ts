@@ -3,8 +3,9 @@ import {expect} from 'chai';
 import {stepAgent} from '../../lib/protocol/agent-machine.ts';
 import {heartbeatOf} from '../../lib/protocol/agent-report.ts';
 import type {AgentState, Owned} from '../../lib/protocol/agent-state.ts';
-import type {Heartbeat, NodeReport} from '../../lib/protocol/heartbeat.ts';
+import type {Heartbeat} from '../../lib/protocol/heartbeat.ts';
 import {parseLockName} from '../../lib/protocol/lock-name.ts';
+import type {Timing} from '../../lib/protocol/timing.ts';
 import {monoMs} from '../../lib/protocol/words.ts';
 import {agentAt, peer, reportOf, seeing} from '../agent/machine-fixture.ts';
 
@@ -58,23 +59,23 @@ describe('the others, as a node knows them', () => {
     expect(known([], false)).to.deep.equal(['n3', 'n4', 'n5']);
   });
 
-  it('are heard by an owner every time while they are new, silent or stand back, and every second time while all is well', () => {
-    const heardAt = (changes: Partial<NodeReport>, changedAt: number | undefined): boolean => {
-      const peers = {n6: peer(reportOf('n6', changes), changedAt)};
-      const dueAt = {renew: NOW, watch: NOW, beat: NOW, wish: NOW, hear: monoMs(NOW)};
-      const lanes = Object.fromEntries(Object.entries(dueAt).map(([lane, at]) => [lane, {busy: lane !== 'hear', dueAt: at}]));
-      const state = owning({peers, lanes: lanes as AgentState['lanes']});
-      const reading = stepAgent(state, {type: 'tick'}, NOW).effects.find((effect) => effect.type === 'readHeartbeats');
-      if (!reading || reading.whose === 'all' || !('allBut' in reading.whose)) throw new Error('not a reading of the others');
-      expect(reading.whose.allBut).to.include('n1');
-      return !reading.whose.allBut.some((id) => id === 'n6');
+  it('are read by an owner at every second poll, and in time to count as alive where polls are rare', () => {
+    const readAgainAfter = (timing: Partial<Timing>): number => {
+      const self = {...owning().self, timing: {...owning().self.timing, ...timing}};
+      const heard = {
+        type: 'heard',
+        heartbeats: [],
+        everybody: true,
+        own: false,
+        failed: false,
+        askedAt: NOW,
+        answeredAt: NOW,
+      } as const;
+      return stepAgent(owning({self, startedAt: NOW}), heard, NOW).state.lanes.hear.dueAt - NOW;
     };
-    expect(heardAt({}, NOW - 1_000)).to.equal(false);
-    expect(heardAt({}, NOW - 2_000)).to.equal(true);
-    expect(heardAt({}, undefined)).to.equal(true);
-    expect(heardAt({eligible: false}, NOW - 1_000)).to.equal(true);
-    expect(heardAt({cooling: true}, NOW - 1_000)).to.equal(true);
-    expect(heardAt({state: 'TERMINATED'}, NOW - 1_000)).to.equal(true);
+    expect(readAgainAfter({})).to.equal(2_000);
+    expect(readAgainAfter({pollIntervalMs: 1_500})).to.equal(3_000);
+    expect(readAgainAfter({pollIntervalMs: 2_000})).to.equal(2_000);
   });
 
   it('are all named by the owner, the living first', () => {

@@ -113,7 +113,7 @@ function perform(d: Draft, i: number, effect: AgentEffect): void {
       return tellAgent(d, i, {
         type: 'heard',
         heartbeats: [],
-        everybody: effect.whose === 'all' || 'allBut' in effect.whose,
+        everybody: effect.whose === 'all' || effect.whose === 'others',
         own: true,
         failed: false,
         askedAt,

@@ -140,9 +140,10 @@ export interface Heard {
   readonly whole: boolean;
 }
 
-export function isMeant(whose: Whose, nodeId: NodeId): boolean {
+/** Whether a reading of `reader` is to find the record of `nodeId`. */
+export function isMeant(whose: Whose, nodeId: NodeId, reader: NodeId): boolean {
   if (whose === 'all') return true;
-  return 'allBut' in whose ? !whose.allBut.includes(nodeId) : whose.includes(nodeId);
+  return whose === 'others' ? nodeId !== reader : whose.includes(nodeId);
 }
 
 export function callReadHeartbeats(w: World, host: Host, whose: Whose, reply: (heard: Heard) => void): void {
@@ -152,7 +153,7 @@ export function callReadHeartbeats(w: World, host: Host, whose: Whose, reply: (h
     'hear',
     () => {
       if (host.weather.unmounted) return {heartbeats: [], whole: false};
-      const wanted = [...w.server.records.values()].filter(({nodeId}) => isMeant(whose, nodeId));
+      const wanted = [...w.server.records.values()].filter(({nodeId}) => isMeant(whose, nodeId, host.nodeId));
       const readable = wanted.filter(() => !(w.faults && host.rng.chance(host.weather.errors)));
       return {heartbeats: readable, whole: readable.length === wanted.length};
     },

@@ -203,8 +203,8 @@ function hear(w: World, agent: AgentProc, effect: AgentEffect & {type: 'readHear
   const {whose} = effect;
   call(w, agent, 'hear', (askedAt, done) => {
     callReadHeartbeats(w, host, whose, ({heartbeats, whole}) => {
-      const everybody = (whose === 'all' || 'allBut' in whose) && whole;
-      const own = isMeant(whose, host.nodeId) && (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
+      const everybody = (whose === 'all' || whose === 'others') && whole;
+      const own = isMeant(whose, host.nodeId, host.nodeId) && (whole || heartbeats.some((h) => h.nodeId === host.nodeId));
       done(() => ({type: 'heard', heartbeats, everybody, own, failed: !whole, askedAt, answeredAt: localNow(w, host)}));
     });
   });

@@ -77,6 +77,10 @@ export function describeStore(name: string, open: () => Promise<TempStore>): voi
       const all = await temp.store.readHeartbeats('all');
       expect(all).to.deep.include(WHOLE);
       expect(all.heartbeats.map((each) => each.nodeId).sort()).to.deep.equal(['n10', 'n2']);
+      await temp.store.writeHeartbeat(heartbeat('n1'));
+      const others = await temp.store.readHeartbeats('others');
+      expect(others).to.deep.include({own: false, everybody: true, failed: false});
+      expect(others.heartbeats.map((each) => each.nodeId).sort()).to.deep.equal(['n10', 'n2']);
       const some = await temp.store.readHeartbeats([nodeId('n2'), nodeId('n77')]);
       expect(some).to.deep.equal({heartbeats: [heartbeat('n2')], own: false, everybody: false, failed: false});
     });
