@@ -50,10 +50,10 @@ const inDirectory =
     names.some((name) => file.startsWith(`${name}${path.sep}`));
 
 const SUITES: readonly Suite[] = [
-  {name: 'unit', owns: (file) => !inDirectory('sim', 'e2e', 'more', 'nfs')(file), jobs: 5, testLimitMs: 60_000, limitMs: 600_000},
+  {name: 'unit', owns: (file) => !inDirectory('sim', 'e2e', 'more', 'nfs')(file), jobs: 3, testLimitMs: 60_000, limitMs: 600_000},
   {name: 'sim', owns: inDirectory('sim'), jobs: 2, testLimitMs: 240_000, limitMs: 900_000},
   {name: 'e2e', owns: inDirectory('e2e'), jobs: 3, testLimitMs: 240_000, limitMs: 1_800_000},
-  // Other programs (proxies, systemd, a database) and other systems' ways: what those who change the core need not wait for.
+  // The outer side at length, other programs (proxies, systemd, a database), other systems' ways: those who change the core need not wait.
   {name: 'more', owns: inDirectory('more'), jobs: 2, testLimitMs: 240_000, limitMs: 1_800_000, onDemand: true},
   // Each file boots machines of its own, which need the cores for themselves.
   {

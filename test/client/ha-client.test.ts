@@ -102,6 +102,7 @@ describe('HaClient', () => {
     cluster.elect(other, 2);
     await is(client, other!);
     expect(client.current).to.deep.include({nodeId: 'n3', uri: other!.url, epoch: 2});
+    await eventually(() => !client.nodes.includes(n2.url), 30_000, 'the last node that nobody tells of is still followed');
     expect(client.nodes).to.have.members([n1.url, other!.url]);
   });
 

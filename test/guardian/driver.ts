@@ -56,8 +56,8 @@ export class Driver {
     this.child.stdin?.write(`${JSON.stringify(command)}\n`);
   }
 
-  order(order: GuardianOrder): void {
-    this.tell({do: 'order', order});
+  order(...orders: readonly GuardianOrder[]): void {
+    this.tell({do: 'order', orders});
   }
 
   /** A lease from now on, then a start under it. */

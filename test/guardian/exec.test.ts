@@ -101,8 +101,7 @@ for (const ground of GROUNDS) {
     it('is not started any more by a stop that overtakes its start', async () => {
       await spawnFor(fixture('polite.sh'), file('log'));
       driver.tell({do: 'lease', epoch: ONE, attempt: 1, leftMs: 20_000});
-      driver.order({type: 'start', run: 1, epoch: ONE});
-      driver.order({type: 'stop', run: 1});
+      driver.order({type: 'start', run: 1, epoch: ONE}, {type: 'stop', run: 1});
       expect(await driver.report('gone', 1)).to.include({proven: true});
       expect(textOf(file('log'))).to.equal('');
     });
