@@ -161,7 +161,7 @@ class Guardian implements ChangeableGuardian {
       output: (line) => logOutput(log, line),
       dropped: (bytes) => log.warn(`${bytes} bytes of the service's output were dropped: it prints faster than the log can take`),
       holding: (run, holder) => {
-        log.debug('the service is held by', {run, pid: holder.pid});
+        log.debug(run === undefined ? 'the standby process is held by' : 'the service is held by', {run, pid: holder.pid});
         const complain = (error: unknown): void =>
           log.error('the holder of the service could not be written down', {reason: reasonOf(error)});
         if (guardian) this.#keep(guardian).catch(complain);

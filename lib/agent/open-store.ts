@@ -14,8 +14,8 @@ export interface StoreWish {
   readonly nodeId: NodeId;
   /** What this node remembers; undefined: it has never known a store. */
   readonly knownStoreId: string | undefined;
-  /** Mode `master` creates the store where there is none; T stands in its first lock name, ms. */
-  readonly createWithLeaseTimeoutMs: number | undefined;
+  /** Mode `master` creates the store where there is none; T stands in its first lock name. */
+  readonly create: {readonly leaseTimeoutMs: number; readonly group: number | undefined} | undefined;
   readonly pollIntervalMs: number;
   readonly log: Reporter;
   /** Told why it waits, whenever the reason changes. */
@@ -73,11 +73,11 @@ async function whereThereIsNone(wish: StoreWish, paths: StorePaths): Promise<str
   if (wish.knownStoreId !== undefined) {
     return `the store ${wish.knownStoreId} is not at ${paths.root}: is the share mounted? if it is gone for good, decide with "ha-agent accept"`;
   }
-  if (wish.createWithLeaseTimeoutMs === undefined) {
+  if (!wish.create) {
     return `no store at ${wish.persistenceDir} yet: is the share mounted? create it once with "ha-agent init ${optionsFor(wish)}"`;
   }
   try {
-    const birth = await createStoreForMaster(paths, wish.createWithLeaseTimeoutMs);
+    const birth = await createStoreForMaster(paths, wish.create.leaseTimeoutMs, wish.create.group);
     if (birth.born)
       wish.log.warn(
         `created the store ${birth.storeId} at ${paths.root}: everybody waits one lease timeout before the first claim`,

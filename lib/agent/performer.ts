@@ -154,21 +154,22 @@ async function openGuardian(parts: PerformerParts): Promise<void> {
 }
 
 /**
- * A standby whose passive form fails is not eligible; it is asked again and again while nothing active runs. After the death of a
- * guardian its success is the proof that nothing does. Ends when the guardian does; the next one begins anew.
+ * A standby whose passive form fails is not eligible; it is asked again and again while nothing active runs. Where its success is the
+ * proof of that, also after the death of a guardian. Ends when the guardian does; the next one begins anew.
  */
 async function checkPassive(parts: PerformerParts, guardian: number): Promise<void> {
-  const everyMs = parts.facts.passiveIntervalMs;
-  if (everyMs === undefined) return;
+  const {passive} = parts.facts;
+  if (!passive) return;
   const {state, input} = parts;
   while (!state().ended && parts.guardians.count === guardian) {
     const {lease, service} = state();
-    if ((lease.kind === 'none' && service.kind === 'down') || service.kind === 'unproven') {
+    if ((lease.kind === 'none' && service.kind === 'down') || (passive.proves && service.kind === 'unproven')) {
       const {ok, because} = await parts.ports.guardian.checkPassive();
-      parts.fitness.note('passive', ok ? undefined : because);
-      if (ok && state().service.kind === 'unproven') input({type: 'serviceProven'});
+      // One that was cut short because the service is to start says nothing about this node.
+      if (ok || state().lease.kind === 'none') parts.fitness.note('passive', ok ? undefined : because);
+      if (ok && passive.proves && state().service.kind === 'unproven') input({type: 'serviceProven'});
     }
-    await new Promise((resolve) => setTimeout(resolve, everyMs).unref());
+    await new Promise((resolve) => setTimeout(resolve, passive.everyMs).unref());
   }
 }
 

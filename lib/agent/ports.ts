@@ -75,14 +75,21 @@ export interface AgentPorts {
   followMaster(uri: string | undefined): void;
 }
 
+/** The passive form of the service, where it has one. */
+export interface PassiveFacts {
+  /** How often it is run on a standby, or looked at, ms. */
+  readonly everyMs: number;
+  /** Whether its success is the proof that the service does not run. */
+  readonly proves: boolean;
+}
+
 /** What does not change while the agent runs, beyond the protocol's own `Self`. */
 export interface AgentFacts {
   readonly version: string;
   readonly app: string;
   readonly persistenceDir: string;
   readonly settings: Settings;
-  /** How often the passive form is run on a standby, ms; undefined: there is none. */
-  readonly passiveIntervalMs: number | undefined;
+  readonly passive: PassiveFacts | undefined;
   /** Where the service answers while this node is master, as others reach it. */
   readonly serviceUri: string | undefined;
 }

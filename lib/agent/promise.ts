@@ -17,14 +17,19 @@ export function promiseLine(
   if (config.highAvailability === 'disabled')
     parts.push('alone: without a lease nobody else takes over, and nothing keeps another node from running the service too');
   else {
-    const start = config.service.kind === 'none' ? '' : ' + start';
-    parts.push(takeoverTerms(config.timing, start));
+    parts.push(takeoverTerms(config.timing, startTerms(config)));
   }
   parts.push(`service: ${serviceText(config, containment)}`);
   parts.push(...aroundText(config));
   const unsafe = unsafeHere(config, containment, mount);
   if (unsafe.length > 0) parts.push(`not safe here: ${unsafe.join('; ')}`);
   return parts.join(' | ');
+}
+
+function startTerms({service, timing}: Config): string {
+  if (service.kind === 'none') return '';
+  const standby = service.kind === 'exec' && service.standby !== undefined;
+  return standby ? ` + ${seconds(timing.stopTimeoutMs)} (stop of standbyExec there, at most S) + start` : ' + start';
 }
 
 /** @param start the term for what the service needs to start; empty if there is none. */

@@ -19,9 +19,10 @@ import {createReadiness} from '../service/checks.ts';
 import {createFitnessWatch} from '../service/fitness.ts';
 import {lockDirOf, storePaths} from '../store/paths.ts';
 import {attendWatchdog, removeLeftAddresses} from './launch-around.ts';
+import {groupOf} from './group.ts';
 import type {Workbench} from './launch-bench.ts';
 import {settleEarlier, type EarlierInstances} from './launch-earlier.ts';
-import {checksOf, guardianSetup, settingsOf, specOf} from './launch-service.ts';
+import {checksOf, guardianSetup, passiveOf, settingsOf, specOf} from './launch-service.ts';
 
 export interface ClusterNode {
   readonly agent: Agent;
@@ -32,6 +33,7 @@ export interface ClusterNode {
 /** @returns undefined if the node was told to end before it found its store. */
 export async function joinCluster(bench: Workbench, board: Switchboard): Promise<ClusterNode | undefined> {
   const {config, state, log, leaving} = bench;
+  const {leaseTimeoutMs} = config.timing;
   const persistenceDir = config.persistenceDir ?? '';
   const knownBefore = await state.knownStore();
   const earlier = await settleEarlier(bench, (because) => board.waiting(because));
@@ -43,7 +45,7 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
       app: config.app,
       nodeId: config.nodeId,
       knownStoreId: knownBefore?.storeId,
-      createWithLeaseTimeoutMs: config.highAvailability === 'master' ? config.timing.leaseTimeoutMs : undefined,
+      create: config.highAvailability === 'master' ? {leaseTimeoutMs, group: await groupOf(config)} : undefined,
       pollIntervalMs: config.timing.pollIntervalMs,
       log,
       waiting: (because) => board.waiting(because),
@@ -131,11 +133,12 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness, 
     blocked: (because) => agent.fitness.note('guardian', because),
     log,
   });
-  const guardian: GuardianPort = {...port, checkPassive: () => provePassive(port, agent, earlier)};
+  const passive = passiveOf(config);
+  const guardian: GuardianPort =
+    passive?.proves === true ? {...port, checkPassive: () => provePassive(port, agent, earlier)} : port;
   const channel = createHintChannel({onHint: () => agent.port.hint(), signal: bench.leaving.signal});
   const settings = settingsOf(config);
   const hasService = config.runs;
-  const passiveIntervalMs = 'monitorIntervalMs' in config.service ? config.service.monitorIntervalMs : undefined;
   const agent: Agent = createAgent(
     {nodeId: config.nodeId, instanceId: instance, timing: config.timing, hasService},
     {
@@ -143,7 +146,7 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness, 
       app: config.app,
       persistenceDir: paths.persistenceDir,
       settings,
-      passiveIntervalMs,
+      passive,
       serviceUri: config.serviceUri,
     },
     known,
@@ -159,7 +162,7 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness, 
     },
   );
   agent.input({type: 'uri', uri: prelude.uri ?? ''});
-  if (passiveIntervalMs !== undefined) agent.fitness.note('passive', 'its passive form has not been run yet');
+  if (passive) agent.fitness.note('passive', 'its passive form has not been run yet');
   return {agent, guardian: port};
 }
 

@@ -1,9 +1,11 @@
 // The service as guardian and machine take it, from the configuration.
+import type {PassiveFacts} from '../agent/ports.ts';
 import type {Prelude} from '../agent/prelude.ts';
 import type {Config} from '../config/config.ts';
+import type {ServiceConfig} from '../config/service.ts';
 import type {Containment} from '../guardian/containment.ts';
 import {dropInOf, environmentFileOf} from '../guardian/unit-gate.ts';
-import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
+import type {GuardianSetup, ServiceSpec, StandbySpec} from '../guardian/wire.ts';
 import type {Settings} from '../protocol/agent-state.ts';
 import {aroundOf} from './launch-around.ts';
 
@@ -38,7 +40,7 @@ export function specOf(config: Config, {containment, launcher}: Parameters<typeo
       return {kind: 'none'};
     case 'exec':
       if (!containment) throw new Error('an exec service needs a containment');
-      return {kind: 'exec', command: service.command, containment};
+      return {kind: 'exec', command: service.command, containment, standby: standbyOf(service)};
     case 'ensure': {
       const {active, passive, monitorIntervalMs, commandTimeoutMs: timeoutMs, attempts, backoffMs} = service;
       // As long as a service of any other kind has to be ready before its failures are forgiven.
@@ -53,6 +55,19 @@ export function specOf(config: Config, {containment, launcher}: Parameters<typeo
     default:
       return service satisfies never;
   }
+}
+
+const standbyOf = ({standby, backoffMs}: ServiceConfig & {kind: 'exec'}): StandbySpec | undefined =>
+  standby && {command: standby, backoffMs};
+
+/** How often it is looked whether a standby process runs, ms: that costs two short messages. */
+const STANDBY_LOOK_MS = 1_000;
+
+/** The passive form of the service; undefined: it has none. */
+export function passiveOf({service}: Config): PassiveFacts | undefined {
+  if (service.kind === 'none') return undefined;
+  if (service.kind === 'exec') return service.standby && {everyMs: STANDBY_LOOK_MS, proves: false};
+  return {everyMs: service.monitorIntervalMs, proves: true};
 }
 
 /** The checks of the service where it runs, and those of the node, whoever is master. */

@@ -142,6 +142,7 @@ async function refuseUseless(call: Call, config: Config): Promise<readonly strin
   const {service, hooks} = config;
   const commands: readonly (readonly [Key, readonly string[] | undefined])[] = [
     ['service.command', service.kind === 'exec' ? service.command : undefined],
+    ['service.standbyExec', service.kind === 'exec' ? service.standby : undefined],
     ['service.active', service.kind === 'ensure' ? service.active : undefined],
     ['service.passive', service.kind === 'ensure' ? service.passive : undefined],
     ['onActive', hooks.onActive],

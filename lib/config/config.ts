@@ -22,6 +22,7 @@ export interface Config {
   readonly priority: number;
   /** Undefined only with highAvailability disabled. */
   readonly persistenceDir: string | undefined;
+  readonly storeGroup: string | undefined;
   readonly stateDir: string;
   readonly pidFile: string;
   /** Kill a live agent that uses the same state directory. */
@@ -128,6 +129,7 @@ export function shapeConfig(
     nodeId,
     priority: values.priority,
     persistenceDir: values.persistenceDir,
+    storeGroup: values.storeGroup,
     stateDir: values.stateDir ?? defaultStateDir(values, nodeId, around, problems),
     pidFile: values.pidFile ?? join(around.cwd, 'pid.txt'),
     replace: values.replace,

@@ -20,6 +20,7 @@ export interface Values extends AroundValues {
   readonly persist: 'auto' | 'disabled';
   readonly persistenceLocation: string | undefined;
   readonly persistenceDir: string | undefined;
+  readonly storeGroup: string | undefined;
   readonly app: string;
   readonly nodeId: NodeId | undefined;
   readonly priority: number;
@@ -60,6 +61,7 @@ export interface Values extends AroundValues {
   readonly logMaxFiles: number;
   readonly 'service.kind': 'exec' | 'ensure' | 'systemd' | 'none' | undefined;
   readonly 'service.command': readonly string[] | undefined;
+  readonly 'service.standbyExec': readonly string[] | undefined;
   readonly 'service.active': readonly string[] | undefined;
   readonly 'service.passive': readonly string[] | undefined;
   readonly 'service.unit': string | undefined;
@@ -82,6 +84,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 const isAppName = (name: string): name is string => /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name);
+const isGroup = (name: string): name is string => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$/.test(name);
 const isAddress = (host: string): host is string =>
   isIP(host) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/.test(host);
 const isPlainText = (value: string): value is string => value.trim() !== '';
@@ -106,6 +109,12 @@ const launchOptions = {
     undefined,
     'the shared directory; required except with highAvailability disabled',
     {sample: '/mnt/ha'},
+  ),
+  storeGroup: option<string | undefined>(
+    text('GROUP', isGroup, 'the name of a group, or its number'),
+    undefined,
+    'whose members may work with a store that is made now, beside its owner; a store that is there stays as it is',
+    {sample: 'ha'},
   ),
   persist: option<'auto' | 'disabled'>(
     choice('auto', 'disabled'),
@@ -247,6 +256,12 @@ const serviceOptions = {
     undefined,
     'exec: the service itself; the same as what follows -- on the command line',
     {sample: '[/usr/bin/my-service, --port, "8080"]'},
+  ),
+  'service.standbyExec': option<Values['service.standbyExec']>(
+    command,
+    undefined,
+    'exec: runs in the place of the service while this node is not active, and is gone before the service starts',
+    {flagName: 'standbyExec', sample: '[/usr/bin/my-service, --replica]'},
   ),
   'service.active': option<Values['service.active']>(command, undefined, 'ensure: starts the service if needed and checks it', {
     flagName: 'ensureActive',

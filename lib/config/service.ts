@@ -15,8 +15,9 @@ interface Tries {
 }
 
 export type ServiceConfig = Tries &
+  /** `standby`: what runs while this node is not active. */
   (
-    | {readonly kind: 'exec'; readonly command: readonly string[]}
+    | {readonly kind: 'exec'; readonly command: readonly string[]; readonly standby: readonly string[] | undefined}
     | {
         readonly kind: 'ensure';
         readonly active: readonly string[];
@@ -38,10 +39,15 @@ export function readService(values: Values, rank: (key: Key) => number, refuse: 
     coolDownMs: values['service.coolDown'],
   };
   const {'service.command': command, 'service.active': active, 'service.passive': passive, 'service.unit': unit} = values;
-  switch (kindOf(values, rank, refuse)) {
+  const standby = values['service.standbyExec'];
+  const kind = kindOf(values, rank, refuse);
+  // One that a command line has overridden with the form it belonged to is of no account.
+  if (standby && kind !== 'exec' && rank('service.standbyExec') >= Math.max(...FORM_KEYS.map(rank)))
+    refuse('service.standbyExec', `no such command, because service.kind is ${kind}: only exec has one`);
+  switch (kind) {
     case 'exec':
       if (command === undefined) refuse('service.command', 'the command of the service, because service.kind is exec');
-      return {...tries, kind: 'exec', command: command ?? []};
+      return {...tries, kind: 'exec', command: command ?? [], standby};
     case 'ensure': {
       if (active === undefined) refuse('service.active', 'the command that starts and checks the service');
       if (passive === undefined)
@@ -65,6 +71,8 @@ const FORMS: readonly {readonly kind: Form; readonly keys: readonly Key[]; reado
   {kind: 'ensure', keys: ['service.active', 'service.passive'], what: 'command'},
   {kind: 'systemd', keys: ['service.unit'], what: 'unit'},
 ];
+
+const FORM_KEYS: readonly Key[] = ['service.kind', ...FORMS.flatMap(({keys}) => keys)];
 
 function kindOf(values: Values, rank: (key: Key) => number, refuse: Refuse): ServiceConfig['kind'] {
   const given = FORMS.map((form) => {

@@ -22,8 +22,8 @@ export interface GuardianListener {
   output(line: OutputLine): void;
   /** So many bytes of output were thrown away, because this agent did not read them in time. */
   dropped(bytes: number): void;
-  /** The process that holds the service of this run. */
-  holding(run: number, holder: ProcessIdentity): void;
+  /** The process that holds the service of this run, or without one the standby process. */
+  holding(run: number | undefined, holder: ProcessIdentity): void;
   /** The channel closed, once, after everything that came over it: the guardian is dead or dying. `kill()` is next. */
   closed(because: string): void;
 }
@@ -90,7 +90,7 @@ export class GuardianClient {
     this.write({type: 'ensure', service});
   }
 
-  /** Runs the passive command of a standby once. `ok` without one, and not `ok` while a run is not over. Never rejects. */
+  /** Runs the passive command of a standby once, or looks at its standby process. `ok` without either, and not `ok` while a run is not over. Never rejects. */
   checkPassive(epoch: number | undefined): Promise<PassiveResult> {
     return new Promise((resolve) => {
       if (!this.socket.writable) return resolve({ok: false, because: 'the guardian is gone'});

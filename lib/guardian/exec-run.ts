@@ -14,28 +14,32 @@ const LOOK_MS = 20;
 /** How often it is noted that processes may not be signalled, ms. */
 const NOTE_EVERY_MS = 10_000;
 
+/** @param role in which it is started; the process of a standby has an epoch only if one was told. */
 export function startExec(
   context: RunContext,
   service: {readonly command: readonly string[]; readonly containment: Containment},
-  epoch: number,
+  role: 'active' | 'passive',
+  epoch: number | undefined,
   events: RunEvents,
 ): Run {
   const {containment, command} = service;
   const [program = '', ...rest] = heldCommand(containment, context.setup.marker, command);
   const child = spawn(program, rest, {
     cwd: context.setup.cwd,
-    env: context.environment('active', epoch),
+    env: context.environment(role, epoch),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
   });
-  context.output.drain('service', 'stdout', child.stdout);
-  context.output.drain('service', 'stderr', child.stderr);
-  return new ExecRun(child, containment.kind, context, events);
+  const source = role === 'active' ? 'service' : 'passive';
+  context.output.drain(source, 'stdout', child.stdout);
+  context.output.drain(source, 'stderr', child.stderr);
+  return new ExecRun(child, {kind: containment.kind, name: role === 'active' ? 'service' : 'standby process'}, context, events);
 }
 
 class ExecRun implements Run {
   private readonly child: ChildProcess;
   private readonly kind: Containment['kind'];
+  private readonly name: string;
   private readonly family: Family;
   private readonly note: (text: string) => void;
   private readonly events: RunEvents;
@@ -48,9 +52,15 @@ class ExecRun implements Run {
   /** When it was last noted that processes may not be signalled, ms of the steady clock. */
   private notedAt = monoMs(-Infinity);
 
-  constructor(child: ChildProcess, kind: Containment['kind'], context: RunContext, events: RunEvents) {
+  constructor(
+    child: ChildProcess,
+    {kind, name}: {readonly kind: Containment['kind']; readonly name: string},
+    context: RunContext,
+    events: RunEvents,
+  ) {
     this.child = child;
     this.kind = kind;
+    this.name = name;
     this.family = new Family(child.pid, markerText(context.setup.marker));
     this.note = (text) => context.note(text);
     this.events = events;
@@ -103,7 +113,7 @@ class ExecRun implements Run {
   private launcherGone(because: string): void {
     this.launcherEnded = true;
     this.channel?.destroy();
-    if (this.phase === 'running') this.events.ended(`the service has ended: ${because}`);
+    if (this.phase === 'running') this.events.ended(`the ${this.name} has ended: ${because}`);
     this.look();
   }
 

@@ -1,10 +1,8 @@
 // Everything around the guardian's machine: carries out its effects, and tells it what happens.
-import {spawn} from 'node:child_process';
 import type {Socket} from 'node:net';
-import {extname} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import type {Adopted} from '../protocol/agent-state.ts';
 import {
+  isIdle,
   mayRun,
   newGuardian,
   nextInstants,
@@ -18,13 +16,15 @@ import {killAt} from '../protocol/timing.ts';
 import {after, type Epoch, type InstanceId} from '../protocol/words.ts';
 import {runAround} from './around-run.ts';
 import {bootNow} from './clock.ts';
-import type {RunningCommand} from './command.ts';
-import {ensureCommand, startEnsure} from './ensure-run.ts';
+import {startEnsure} from './ensure-run.ts';
 import {startExec} from './exec-run.ts';
 import {OutputForwarder} from './output.ts';
+import {PassiveForm} from './passive-form.ts';
 import {isAlive, signal, type ProcessIdentity} from './proc.ts';
-import {environmentOf, startNothing, type Run, type RunContext, type RunEvents} from './run.ts';
-import {passiveUnit, startUnit} from './unit-run.ts';
+import {runReleaseHelper} from './release-helper.ts';
+import {environmentOf, startNothing, type Run, type RunEvents} from './run.ts';
+import {startAfter, type StandbyHost} from './standby-process.ts';
+import {startUnit} from './unit-run.ts';
 import {traceOf} from './values.ts';
 import {encode, type AgentMessage, type GuardianMessage, type GuardianSetup, type Hello} from './wire.ts';
 
@@ -32,9 +32,8 @@ import {encode, type AgentMessage, type GuardianMessage, type GuardianSetup, typ
 const TICK_MS = 250;
 /** How often it is looked whether a killed agent is gone, ms. */
 const AGENT_LOOK_MS = 10;
-const RELEASE_SCRIPT = fileURLToPath(new URL(`./release${extname(import.meta.url)}`, import.meta.url));
 
-export class GuardianShell implements RunContext {
+export class GuardianShell implements StandbyHost {
   setup: GuardianSetup;
   readonly output = new OutputForwarder();
   readonly note: (text: string) => void;
@@ -55,7 +54,9 @@ export class GuardianShell implements RunContext {
   private holder: ProcessIdentity | undefined;
   /** The machine has failed: it is not asked any more, and everything ends. */
   private broken = false;
-  private passive: RunningCommand | undefined;
+  private readonly passive: PassiveForm;
+  /** It ends as soon as its standby process has. */
+  private leaving = false;
 
   /**
    * @param note tells whoever reads the guardian's log; must not throw.
@@ -68,6 +69,7 @@ export class GuardianShell implements RunContext {
     this.exit = exit;
     this.step = step;
     this.state = newGuardian(setup.config);
+    this.passive = new PassiveForm(this);
     this.setTimers();
   }
 
@@ -78,6 +80,10 @@ export class GuardianShell implements RunContext {
   /** An agent with the right token. @returns whether it is obeyed from now on. */
   introduce(socket: Socket, hello: Hello): boolean {
     this.feed({type: 'tick'});
+    if (this.leaving) {
+      socket.end(encode({type: 'rejected', because: 'the standby process is being stopped'}));
+      return false;
+    }
     this.knocking = {socket, hello};
     this.feed({type: 'connected', instanceId: hello.instanceId});
     this.knocking = undefined;
@@ -89,7 +95,7 @@ export class GuardianShell implements RunContext {
     if (this.agent?.socket !== socket) return;
     if (message.type === 'order') this.feed({type: 'order', order: message.order});
     else if (message.type === 'environment') this.values = {...this.values, ...message.values};
-    else if (message.type === 'passive') this.checkPassive(message.id, message.epoch);
+    else if (message.type === 'passive') void this.checkPassive(message.id, message.epoch);
     else if (message.type === 'ensure' && this.setup.service.kind === 'ensure')
       this.setup = {...this.setup, service: message.service};
   }
@@ -108,6 +114,16 @@ export class GuardianShell implements RunContext {
   /** For a guardian that is about to die of an error. */
   killService(): void {
     this.run?.handle.kill();
+    this.passive.standby?.kill();
+  }
+
+  mayStandBy(): boolean {
+    return this.state.run.kind === 'none' && !this.state.ended && !this.leaving && !this.broken;
+  }
+
+  holding(holder: ProcessIdentity, run?: number): void {
+    this.holder = holder;
+    this.send({type: 'holding', run, holder});
   }
 
   /** Whatever went wrong outside of a step: it is told, and what is guarded stays guarded. */
@@ -152,7 +168,7 @@ export class GuardianShell implements RunContext {
     this.broken = true;
     this.note(`the guardian's machine has failed, everything is stopped: ${traceOf(error)}`);
     const {deadline, run, config} = this.state;
-    if (run.kind === 'none' || !this.run) return this.exit('its machine has failed');
+    if (run.kind === 'none' || !this.run) return this.leave('its machine has failed');
     const {handle} = this.run;
     const leftMs = deadline ? killAt(deadline.at, config.timing) - bootNow() : 0;
     setTimeout(() => handle.kill(), Math.max(0, Math.min(config.timing.stopTimeoutMs, leftMs)));
@@ -165,7 +181,7 @@ export class GuardianShell implements RunContext {
 
   private leaveBroken(input: GuardianInput): void {
     if (input.type === 'runGone')
-      this.exit(`its machine has failed; the service is ${input.proven ? 'gone' : 'not proven stopped'}`);
+      this.leave(`its machine has failed; the service is ${input.proven ? 'gone' : 'not proven stopped'}`);
   }
 
   private perform(effect: GuardianEffect, before: GuardianState): void {
@@ -191,7 +207,7 @@ export class GuardianShell implements RunContext {
       case 'release':
         return this.release(effect.instances, effect.attempt);
       case 'exit':
-        return this.exit(effect.because);
+        return this.leave(effect.because);
       default:
         return effect satisfies never;
     }
@@ -220,10 +236,7 @@ export class GuardianShell implements RunContext {
     const tell = (say: () => void): void => (known ? say() : void early.push(say));
     const events: RunEvents = {
       started: () => tell(() => this.feed({type: 'runStarted', run})),
-      holding: (holder) => {
-        this.holder = holder;
-        this.send({type: 'holding', run, holder});
-      },
+      holding: (holder) => this.holding(holder, run),
       ended: (because) => tell(() => this.feed({type: 'runEnded', run, because})),
       gone: (proven) => tell(() => this.feed({type: 'runGone', run, proven})),
       // First the machine looks at the clock: past its deadline the run is being stopped, and that is told as what it is.
@@ -240,7 +253,8 @@ export class GuardianShell implements RunContext {
       };
       const refused = (because: string): void => this.send({type: 'report', report: {type: 'refused', run, because}});
       const context = {...config.timing, note, leaseEnd: () => this.state.deadline?.at, refused};
-      this.run = {number: run, handle: runAround(around, context, events, (inner) => this.makeRun(epoch, inner))};
+      const begin = (all: RunEvents): Run => runAround(around, context, all, (inner) => this.makeRun(epoch, inner));
+      this.run = {number: run, handle: startAfter(this.passive.standby, events, begin)};
     } catch (error) {
       // spawn throws what it does not emit, and then nothing was started.
       if (!(error instanceof Error)) throw error;
@@ -258,29 +272,20 @@ export class GuardianShell implements RunContext {
       case 'none':
         return startNothing(events);
       case 'exec':
-        return startExec(this, service, epoch, events);
+        return startExec(this, service, 'active', epoch, events);
       case 'ensure':
-        return startEnsure(this, service, epoch, events, this.passive);
+        return startEnsure(this, service, epoch, events, this.passive.command);
       case 'systemd':
-        return startUnit(this, service, epoch, events, this.passive);
+        return startUnit(this, service, epoch, events, this.passive.command);
       default:
         return service satisfies never;
     }
   }
 
-  /** A standby's passive command; two requests at once share one run of it. */
-  private checkPassive(id: number, epoch: number | undefined): void {
-    const reply = (ok: boolean, because: string): void => this.send({type: 'passive', id, ok, because});
-    const {service} = this.setup;
-    if (this.state.run.kind !== 'none') return reply(false, 'a run of the service is not over');
-    if (service.kind !== 'ensure' && service.kind !== 'systemd') return reply(true, 'there is no passive command');
-    if (!this.passive) {
-      const command = service.kind === 'systemd' ? passiveUnit(this, service) : ensureCommand(this, service, 'passive', epoch);
-      this.passive = command;
-      void command.done.then(() => (this.passive = undefined));
-    }
-    const what = service.kind === 'systemd' ? '' : 'the passive command: ';
-    void this.passive.done.then((end) => reply(end.ok, `${what}${end.because}`));
+  private async checkPassive(id: number, epoch: number | undefined): Promise<void> {
+    const isPassive = this.state.run.kind === 'none';
+    const {ok, because} = isPassive ? await this.passive.check(epoch) : {ok: false, because: 'a run of the service is not over'};
+    this.send({type: 'passive', id, ok, because});
   }
 
   /** (K) It may only be frozen: it is killed, and nothing else is done before it is seen gone. */
@@ -299,18 +304,20 @@ export class GuardianShell implements RunContext {
     look();
   }
 
-  /** A rename may hang for ever, so a process of its own does it; the machine stops waiting for it some time. */
   private release(instances: readonly InstanceId[], attempt: number): void {
     const {lockDirectory} = this.setup;
     if (lockDirectory === undefined) return this.feed({type: 'releaseEnded'});
     this.note('releasing the lock');
-    const argv = [...process.execArgv, RELEASE_SCRIPT, lockDirectory, String(attempt), instances.join(',')];
-    const helper = spawn(process.execPath, argv, {detached: true, stdio: ['ignore', 2, 2]});
-    helper.once('error', (error) => {
-      this.note(`the release helper could not be started: ${error.message}`);
+    runReleaseHelper(lockDirectory, instances, attempt, (because) => {
+      if (because !== undefined) this.note(because);
       this.feed({type: 'releaseEnded'});
     });
-    helper.once('exit', () => this.feed({type: 'releaseEnded'}));
+  }
+
+  /** Nothing active runs any more; what stands by ends with the guardian. */
+  private leave(because: string): void {
+    this.leaving = true;
+    this.passive.end(() => this.exit(because));
   }
 
   /** As a rule looking at the clock is all there is to do, four times a second for weeks. */
@@ -334,9 +341,6 @@ export class GuardianShell implements RunContext {
     if (inMs < TICK_MS) this.timer = setTimeout(() => this.feed({type: 'tick'}), Math.ceil(inMs));
   }
 }
-
-/** Nothing runs and the agent is there: whatever comes next comes as a message, or as the end of the channel. */
-const isIdle = (s: GuardianState): boolean => s.run.kind === 'none' && s.link.kind === 'connected' && s.release.kind === 'none';
 
 function adoptedFrom(s: GuardianState): Adopted | undefined {
   const from = s.instances.at(-1);

@@ -18,7 +18,13 @@ const STEADY_MS = DEFAULT_TIMING.leaseTimeoutMs;
 /** What a guardian runs. Commands are argv arrays; no shell is involved. */
 export type ServiceSpec =
   | {readonly kind: 'none'}
-  | {readonly kind: 'exec'; readonly command: readonly string[]; readonly containment: Containment}
+  | {
+      readonly kind: 'exec';
+      readonly command: readonly string[];
+      readonly containment: Containment;
+      /** What runs while nothing active does, held in the same way. */
+      readonly standby?: StandbySpec | undefined;
+    }
   | {
       readonly kind: 'ensure';
       /** Exit 0: fine already; 2: had to (re)start it and did; anything else: failed. */
@@ -51,6 +57,13 @@ export type ServiceSpec =
       readonly monitorIntervalMs: number;
     };
 
+export interface StandbySpec {
+  readonly command: readonly string[];
+  /** Pause after it has ended by itself, ms. */
+  readonly backoffMs: number;
+}
+
+export type ExecSpec = ServiceSpec & {kind: 'exec'};
 export type EnsureSpec = ServiceSpec & {kind: 'ensure'};
 export type UnitSpec = ServiceSpec & {kind: 'systemd'};
 
@@ -83,7 +96,7 @@ export interface Hello {
 export type AgentMessage =
   | Hello
   | {readonly type: 'order'; readonly order: GuardianOrder}
-  /** Run the passive command of a standby once. */
+  /** Run the passive command of a standby once, or see that its standby process runs. */
   | {readonly type: 'passive'; readonly id: number; readonly epoch: number | undefined}
   /** Values that later commands find in their environment. */
   | {readonly type: 'environment'; readonly values: Readonly<Record<string, string>>}
@@ -104,8 +117,8 @@ export type GuardianMessage =
     }
   | {readonly type: 'rejected'; readonly because: string}
   | {readonly type: 'report'; readonly report: GuardianReport}
-  /** The process that holds the service of this run: when it is gone, so is all that is contained in it. */
-  | {readonly type: 'holding'; readonly run: number; readonly holder: ProcessIdentity}
+  /** The process that holds the service of this run, or without one the standby process: when it is gone, so is all that is contained in it. */
+  | {readonly type: 'holding'; readonly run?: number | undefined; readonly holder: ProcessIdentity}
   | {readonly type: 'output'; readonly source: OutputSource; readonly stream: OutputStream; readonly text: string}
   /** So much output was thrown away because nobody read it. */
   | {readonly type: 'dropped'; readonly bytes: number}
@@ -220,8 +233,7 @@ const completed = (service: Fields): Fields => (service['kind'] === 'ensure' ? {
 function isService(service: Fields): boolean {
   const {kind, command, active, passive, containment} = service;
   if (kind === 'none') return true;
-  if (kind === 'exec')
-    return isArgv(command) && isObject(containment) && isTexts(containment['launcher']) && isTexts(containment['prefix']);
+  if (kind === 'exec') return isArgv(command) && isStandby(service['standby']) && isContainment(containment);
   if (kind === 'systemd') {
     const {unit, environmentFile, dropIn, monitorIntervalMs} = service;
     const named = typeof unit === 'string' && /^[^-].*\.service$/.test(unit);
@@ -236,6 +248,11 @@ function isService(service: Fields): boolean {
   ];
   return kind === 'ensure' && isArgv(active) && isArgv(passive) && isTexts(service['launcher']) && numbers.every(isWhole);
 }
+
+const isContainment = (value: unknown): boolean => isObject(value) && isTexts(value['launcher']) && isTexts(value['prefix']);
+
+const isStandby = (value: unknown): boolean =>
+  value === undefined || (isObject(value) && isArgv(value['command']) && isWhole(value['backoffMs']));
 
 const isEnsure = (service: Fields): service is EnsureSpec & Fields => service['kind'] === 'ensure';
 

@@ -310,6 +310,10 @@ export const quietUntil = (s: GuardianState): MonoMs =>
     ? stopAt(s.deadline.at, s.config.timing)
     : monoMs(0);
 
+/** Nothing runs and the agent is there: whatever comes next comes as a message, or as the end of the channel. */
+export const isIdle = (s: GuardianState): boolean =>
+  s.run.kind === 'none' && s.link.kind === 'connected' && s.release.kind === 'none';
+
 const leaseOver = (s: GuardianState, now: MonoMs): boolean =>
   !s.deadline || s.deadline.given || now >= stopAt(s.deadline.at, s.config.timing);
 

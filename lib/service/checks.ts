@@ -112,10 +112,10 @@ export async function repeat(
   signal: AbortSignal,
   isReady: () => boolean,
   note: (outcome: Outcome) => void,
+  probe = createProbe(check),
 ): Promise<void> {
-  const probe = createProbe(check);
   let quickMs = FIRST_WAIT_MS;
-  for (;;) {
+  while (!signal.aborted) {
     const outcome = await probe(signal);
     if (signal.aborted) return;
     note(outcome);

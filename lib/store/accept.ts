@@ -4,11 +4,12 @@ import {join} from 'node:path';
 import {HaError} from '../errors.ts';
 import {parseLockName} from '../protocol/lock-name.ts';
 import {EPOCH_MAX} from '../protocol/words.ts';
-import {giveBirth, heldByNobody, makeDirectory, makeLockDir, newStoreId} from './birth.ts';
+import {giveBirth, heldByNobody, makeLockDir, newStoreId} from './birth.ts';
 import type {BlockIo} from './direct-io.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {heartbeatIo, readNodes} from './heartbeats.ts';
 import {readIdentity, requireIdentity, unreachable} from './identity.ts';
+import {makeDirIn} from './modes.ts';
 import {isStoreId, parseHistoryFile, parseLockDir, retiredDirOf, type StorePaths} from './paths.ts';
 import {formatStoreRecord} from './records.ts';
 import {random8, replaceFile, syncDir} from './small-file.ts';
@@ -21,6 +22,8 @@ export interface AcceptOptions {
   readonly known: {readonly epoch: number; readonly storeIds: readonly string[]};
   /** How long to look for nodes that are still alive. */
   readonly watch: Watch;
+  /** Whose members may work with a store that is made where nothing is left of the old one. */
+  readonly group?: number | undefined;
 }
 
 export interface Accepted {
@@ -55,7 +58,7 @@ export async function acceptStore(paths: StorePaths, options: AcceptOptions): Pr
     const storeId = newStoreId();
     const epoch = nextEpoch(paths, past.epoch);
     const supersedes = [...past.storeIds].sort();
-    for (const dir of [paths.nodesDir, paths.historyDir, paths.controlDir]) await makeDirectory(dir);
+    for (const dir of [paths.nodesDir, paths.historyDir, paths.controlDir]) await makeMissing(dir);
     await makeLockDir(paths.root, storeId, heldByNobody(epoch, leaseTimeoutMs));
     await syncDir(paths.root);
     await replaceFile(paths.storeFile, formatStoreRecord({storeId, supersedes}));
@@ -67,10 +70,18 @@ export async function acceptStore(paths: StorePaths, options: AcceptOptions): Pr
   }
 }
 
+async function makeMissing(dir: string): Promise<void> {
+  try {
+    await makeDirIn(dir);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
 async function acceptNothing(paths: StorePaths, options: AcceptOptions): Promise<Accepted> {
   const supersedes = [...new Set(options.known.storeIds)].filter(isStoreId).sort();
   const epoch = nextEpoch(paths, options.known.epoch);
-  const birth = await giveBirth(paths, supersedes, heldByNobody(epoch, options.leaseTimeoutMs));
+  const birth = await giveBirth(paths, {supersedes, first: heldByNobody(epoch, options.leaseTimeoutMs), group: options.group});
   if (!birth.born) throw refused(`somebody else has just created the store ${birth.storeId} at ${paths.root}`);
   return {storeId: birth.storeId, supersedes, epoch};
 }

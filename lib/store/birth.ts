@@ -1,29 +1,33 @@
 // How a store comes into being: prepared aside, on disk before it is seen, and put in its place by one rename that fails where anything is.
 import {randomBytes} from 'node:crypto';
-import {mkdir, readdir, rename, rm} from 'node:fs/promises';
+import {chmod, chown, mkdir, readdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {HaError} from '../errors.ts';
 import {formatLockName, type LockName} from '../protocol/lock-name.ts';
 import {epoch} from '../protocol/words.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {readIdentity, unreachable} from './identity.ts';
+import {makeDirIn, SHARED_DIR} from './modes.ts';
 import {lockDirOf, type StorePaths} from './paths.ts';
 import {formatStoreRecord, type StoreRecord} from './records.ts';
 import {createFile, random8, syncDir} from './small-file.ts';
 
 /** How many of a full directory's entries an operator is shown. */
 const SHOWN_MAX = 5;
+/** chown(2) leaves it alone. */
+const SAME_OWNER = -1;
 
 export const newStoreId = (): string => randomBytes(8).toString('hex');
 
 /**
  * The operator's word that nothing of this cluster runs: the first claim need not wait.
+ * @param group whose members may work with the store too, by its number.
  * @returns the storeId.
  * @throws HaError store.exists where anything is already, store.unreachable.
  */
-export async function initStore(paths: StorePaths): Promise<string> {
+export async function initStore(paths: StorePaths, group?: number): Promise<string> {
   const first: LockName = {kind: 'free', epoch: epoch(0), writer: undefined, attempt: 0};
-  const birth = await giveBirth(paths, [], first);
+  const birth = await giveBirth(paths, {supersedes: [], first, group});
   if (!birth.born) throw exists(paths, `the store ${birth.storeId}`);
   return birth.storeId;
 }
@@ -32,11 +36,12 @@ export async function initStore(paths: StorePaths): Promise<string> {
  * Creates the store for a node that insists on being master, unless one is there. Its first lock is held by nobody for T: a
  * master may still run whose store was removed.
  * @param leaseTimeoutMs T, 1 s to 24 h.
+ * @param group as for `initStore`.
  * @returns `born` false and the storeId of the other if a store was there, or a rival was quicker.
  * @throws HaError store.exists where something else than a store is, store.unreachable.
  */
-export async function createStoreForMaster(paths: StorePaths, leaseTimeoutMs: number): Promise<Birth> {
-  return giveBirth(paths, [], heldByNobody(0, leaseTimeoutMs));
+export async function createStoreForMaster(paths: StorePaths, leaseTimeoutMs: number, group?: number): Promise<Birth> {
+  return giveBirth(paths, {supersedes: [], first: heldByNobody(0, leaseTimeoutMs), group});
 }
 
 export interface Birth {
@@ -53,14 +58,21 @@ export const heldByNobody = (at: number, leaseTimeoutMs: number): LockName => ({
   attempt: 0,
 });
 
+export interface NewStore {
+  readonly supersedes: readonly string[];
+  readonly first: LockName;
+  readonly group: number | undefined;
+}
+
 /** @throws HaError store.exists, store.unreachable. */
-export async function giveBirth(paths: StorePaths, supersedes: readonly string[], first: LockName): Promise<Birth> {
+export async function giveBirth(paths: StorePaths, {supersedes, first, group}: NewStore): Promise<Birth> {
   const storeId = newStoreId();
   const aside = join(paths.persistenceDir, `.${paths.app}.${random8()}`);
   const present = await whatIsThere(paths);
   if (present) return present;
   try {
-    await makeDirectory(paths.persistenceDir);
+    await makeMissing(paths.persistenceDir, group);
+    await makeFor(group, aside);
     await prepare(aside, {storeId, supersedes}, first);
     await rename(aside, paths.root);
     await syncDir(paths.persistenceDir);
@@ -78,18 +90,27 @@ export async function giveBirth(paths: StorePaths, supersedes: readonly string[]
 /** The lock directory of a new store, on disk. @throws the system's error. */
 export async function makeLockDir(root: string, storeId: string, first: LockName): Promise<void> {
   const dir = lockDirOf(root, storeId);
-  await mkdir(dir, 0o700);
+  await makeDirIn(dir);
   await createFile(join(dir, formatLockName(first)), '');
   await syncDir(dir);
 }
 
-/** @throws the system's error, but for EEXIST. */
-export async function makeDirectory(path: string): Promise<void> {
+/** One that is there stays as it is. @throws the system's error, but for EEXIST. */
+async function makeMissing(path: string, group: number | undefined): Promise<void> {
   try {
-    await mkdir(path, 0o700);
+    await makeFor(group, path);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }
+}
+
+/** @throws the system's error. */
+async function makeFor(group: number | undefined, path: string): Promise<void> {
+  await mkdir(path, 0o700);
+  if (group === undefined) return;
+  await chown(path, SAME_OWNER, group);
+  // Only now: a change of the group takes set-group-ID away.
+  await chmod(path, SHARED_DIR);
 }
 
 /** @returns the store in this place, or undefined if it is absent or empty. @throws HaError store.exists, store.unreachable. */
@@ -115,8 +136,7 @@ async function whatIsThere(paths: StorePaths): Promise<Birth | undefined> {
 }
 
 async function prepare(aside: string, record: StoreRecord, first: LockName): Promise<void> {
-  await mkdir(aside, 0o700);
-  for (const dir of ['nodes', 'history', 'control']) await mkdir(join(aside, dir), 0o700);
+  for (const dir of ['nodes', 'history', 'control']) await makeDirIn(join(aside, dir));
   await makeLockDir(aside, record.storeId, first);
   await createFile(join(aside, 'store.json'), formatStoreRecord(record));
   await syncDir(aside);

@@ -10,6 +10,7 @@ export interface OpenedFile {
   write(buffer: Buffer, offset: number, length: number, position: number): Promise<{readonly bytesWritten: number}>;
   truncate(length: number): Promise<void>;
   sync(): Promise<void>;
+  chmod(mode: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -23,6 +24,7 @@ const read = promisify(fs.read);
 const write = promisify(fs.write);
 const truncate = promisify(fs.ftruncate);
 const sync = promisify(fs.fsync);
+const chmod = promisify(fs.fchmod);
 
 export async function openFile(path: string, flags: number, mode: number): Promise<OpenedFile> {
   const fd = await open(path, flags, mode);
@@ -31,6 +33,7 @@ export async function openFile(path: string, flags: number, mode: number): Promi
     write: (...what) => write(fd, ...what),
     truncate: (length) => truncate(fd, length),
     sync: () => sync(fd),
+    chmod: (mode) => chmod(fd, mode),
     close: () => close(fd),
   };
 }

@@ -3,6 +3,7 @@ import {constants} from 'node:fs';
 import {HaError} from '../errors.ts';
 import {lstat, openFile, type OpenedFile} from './calls.ts';
 import {errnoOf} from './errno.ts';
+import {openToGroup} from './modes.ts';
 
 /** How a file is opened; another one stands in where a test needs a file system that refuses direct I/O. */
 export type OpenFile = typeof openFile;
@@ -73,6 +74,8 @@ export class BlockIo {
     return this.#inSlot(this.#writing, (slot) =>
       this.#opened(path, constants.O_RDWR | constants.O_CREAT | SAFE, async (file, direct) => {
         const before = await this.#readBlock(slot, file, direct);
+        // Empty: as a rule it has just been made.
+        if (before.length === 0) await openToGroup(path, file);
         const written = await transfer(slot, direct, (offset) => {
           block.copy(slot.buffer, offset);
           return file.write(slot.buffer, offset, block.length, 0).then((result) => result.bytesWritten);

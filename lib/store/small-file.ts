@@ -4,6 +4,7 @@ import {constants} from 'node:fs';
 import {open, rename, unlink, type FileHandle} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {errnoOf, ioReason} from './errno.ts';
+import {openToGroup} from './modes.ts';
 
 /** Whatever is longer is no record of ours, bytes. */
 export const RECORD_MAX_BYTES = 65_536;
@@ -44,9 +45,10 @@ export async function readSmallFile(path: string): Promise<FileText> {
   }
 }
 
-/** Makes a file of mode 0600 that was not there, and has it on disk before it returns. @throws the system's error, EEXIST among them. */
+/** Makes a file that was not there, of the mode of its place, and has it on disk before it returns. @throws the system's error, EEXIST among them. */
 export async function createFile(path: string, text: string): Promise<void> {
   await withFile(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, async (file) => {
+    await openToGroup(path, file);
     await file.writeFile(text);
     await file.sync();
   });

@@ -3,9 +3,8 @@ import {expect} from 'chai';
 import {createFitness} from '../../lib/agent/fitness.ts';
 import type {NodeFitness} from '../../lib/agent/ports.ts';
 import type {AgentInput, AgentState} from '../../lib/protocol/agent-state.ts';
-import {parseLockName} from '../../lib/protocol/lock-name.ts';
 import {monoMs} from '../../lib/protocol/words.ts';
-import {agentAt} from './machine-fixture.ts';
+import {agentAt, ownedLease} from './machine-fixture.ts';
 
 describe('What stands against a node', () => {
   let inputs: AgentInput[];
@@ -24,12 +23,8 @@ describe('What stands against a node', () => {
     board.start();
   });
 
-  const owner = (changes: Partial<AgentState> = {}): AgentState => {
-    const name = parseLockName('0000000001.held.n1.11111111.30000.1');
-    if (name?.kind !== 'held') throw new Error('not a held name');
-    const lease = {kind: 'owned', name, renewedAt: monoMs(900), inDoubt: false, idleSince: undefined} as const;
-    return agentAt(monoMs(1_000), {lease, ...changes});
-  };
+  const owner = (changes: Partial<AgentState> = {}): AgentState =>
+    agentAt(monoMs(1_000), {lease: ownedLease(monoMs(900)), ...changes});
   const unfit: NodeFitness = {kind: 'unfit', because: 'the disk is full'};
 
   it('comes from several sources, none of which speaks for another', () => {

@@ -1,7 +1,7 @@
 // A machine's state to look at: built by real steps from a new agent, then changed where a test says so.
 import type {AgentFacts} from '../../lib/agent/ports.ts';
 import {newAgent} from '../../lib/protocol/agent-machine.ts';
-import type {AgentState, Peer, Settings} from '../../lib/protocol/agent-state.ts';
+import type {AgentState, Owned, Peer, Settings} from '../../lib/protocol/agent-state.ts';
 import type {NodeReport} from '../../lib/protocol/heartbeat.ts';
 import {parseLockName} from '../../lib/protocol/lock-name.ts';
 import {DEFAULT_TIMING} from '../../lib/protocol/timing.ts';
@@ -22,7 +22,7 @@ export const FACTS: AgentFacts = {
   app: 'default',
   persistenceDir: '/nowhere',
   settings: SETTINGS,
-  passiveIntervalMs: undefined,
+  passive: undefined,
   serviceUri: undefined,
 };
 
@@ -52,6 +52,13 @@ export const peer = (report: NodeReport, changedAt: number | undefined): Peer =>
   report,
   changedAt: changedAt === undefined ? undefined : monoMs(changedAt),
 });
+
+/** A lease of SELF under epoch 9. */
+export function ownedLease(renewedAt: MonoMs): Owned {
+  const name = parseLockName('0000000009.held.n1.aaaaaaaa.30000.1');
+  if (name?.kind !== 'held') throw new Error('not a held name');
+  return {kind: 'owned', name, renewedAt, inDoubt: false, idleSince: undefined};
+}
 
 /** The view of a node that sees this very name. */
 export function seeing(text: string, at: number): AgentState['view'] {

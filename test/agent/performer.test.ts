@@ -2,26 +2,32 @@
 import {expect} from 'chai';
 import {perform, type PerformerParts} from '../../lib/agent/performer.ts';
 import type {GuardianPort} from '../../lib/agent/ports.ts';
-import type {AgentInput} from '../../lib/protocol/agent-state.ts';
+import type {PassiveResult} from '../../lib/guardian/client.ts';
+import type {AgentInput, AgentState} from '../../lib/protocol/agent-state.ts';
 import {monoMs} from '../../lib/protocol/words.ts';
 import {eventually} from '../support/eventually.ts';
-import {agentAt, FACTS} from './machine-fixture.ts';
+import {agentAt, FACTS, ownedLease} from './machine-fixture.ts';
 import {idleGuardian, idlePorts} from './stubs.ts';
 
 describe('The performer', () => {
-  function parts(guardian: Partial<GuardianPort>): {parts: PerformerParts; inputs: AgentInput[]; notes: string[]} {
+  const CONNECTED = agentAt(monoMs(1_000), {link: {kind: 'connected', unacknowledged: undefined}});
+
+  function parts(
+    guardian: Partial<GuardianPort>,
+    state = (): AgentState => CONNECTED,
+    proves = true,
+  ): {parts: PerformerParts; inputs: AgentInput[]; notes: string[]} {
     const inputs: AgentInput[] = [];
     const notes: string[] = [];
-    const state = agentAt(monoMs(1_000), {link: {kind: 'connected', unacknowledged: undefined}});
     return {
       inputs,
       notes,
       parts: {
         ports: idlePorts({guardian: {...idleGuardian, ...guardian}}),
-        facts: {...FACTS, passiveIntervalMs: 5},
+        facts: {...FACTS, passive: {everyMs: 5, proves}},
         history: {add: () => undefined, settle: () => Promise.resolve()},
         fitness: {note: (source, fault) => notes.push(`${source}: ${fault}`)},
-        state: () => state,
+        state,
         turnedAt: () => monoMs(1_000),
         input(given) {
           inputs.push(given);
@@ -76,5 +82,35 @@ describe('The performer', () => {
     expect(most).to.be.at.most(2);
     perform(made.parts, {type: 'killGuardian', because: 'the end'});
     await eventually(() => under === 0);
+  });
+
+  it('takes the success of a passive form for a proof only where it is one', async () => {
+    const unproven: AgentState = {...CONNECTED, service: {kind: 'unproven', because: 'a test'}};
+    for (const proves of [true, false]) {
+      let asked = 0;
+      let looks = 0;
+      const checkPassive = (): Promise<PassiveResult> => Promise.resolve((asked++, {ok: true, because: ''}));
+      made = parts({checkPassive}, () => (looks++, unproven), proves);
+      perform(made.parts, {type: 'spawnGuardian'});
+      // It has come round more than once.
+      await eventually(() => looks > 10);
+      perform(made.parts, {type: 'killGuardian', because: 'the end'});
+      expect(made.inputs.some((each) => each.type === 'serviceProven')).to.equal(proves);
+      expect(asked > 0).to.equal(proves);
+    }
+  });
+
+  it('holds nothing against a node whose passive form was cut short because the service is to start', async () => {
+    let state = CONNECTED;
+    let answer = (_: PassiveResult): void => undefined;
+    made = parts({checkPassive: () => new Promise((resolve) => (answer = resolve))}, () => state);
+    const asked = answer;
+    perform(made.parts, {type: 'spawnGuardian'});
+    await eventually(() => answer !== asked);
+    state = {...CONNECTED, lease: ownedLease(monoMs(1_000))};
+    answer({ok: false, because: 'it is being stopped'});
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(made.notes).to.deep.equal([]);
+    perform(made.parts, {type: 'killGuardian', because: 'the end'});
   });
 });

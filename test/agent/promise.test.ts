@@ -29,6 +29,13 @@ describe('the promise of a node', () => {
     expect(line).to.contain('crash of the agent within 4 s (stop of the service, at most S) + 1 s (notice) + start');
   });
 
+  it('names the stop of what stands by among the terms of a start', async () => {
+    const line = promiseLine(await load({standbyExec: 'r'}, ['x']), 'u', undefined, undefined);
+    const start = '+ 10 s (stop of standbyExec there, at most S) + start';
+    expect(line).to.contain(`silent host within 30 s (T) ${start}`);
+    expect(line).to.contain(`+ 1 s (notice) ${start}`);
+  });
+
   it('says what a process group cannot promise, and that a local directory is seen by one host only', async () => {
     const line = promiseLine(await load({}, ['x']), 'u', group, {kind: 'local', type: 'ext4'});
     expect(line).to.contain('not safe against kill -9 of agent and guardian together');

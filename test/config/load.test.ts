@@ -146,6 +146,22 @@ describe('loadConfig', () => {
     expect((await load({argv: {...argv, config: exec, systemdUnit: 'shop'}})).service).to.deep.include(expected);
   });
 
+  it('takes a command for the standby, with exec alone', async () => {
+    const config = await write('service: {command: /svc, standbyExec: "/svc --replica"}\n');
+    const expected = {kind: 'exec', command: ['/svc'], standby: ['/svc', '--replica']};
+    expect((await load({argv: {...argv, config}})).service).to.deep.include(expected);
+    expect((await load({argv: {...argv, standbyExec: '/svc --replica'}, command: ['/svc']})).service).to.deep.include(expected);
+    expect((await load({argv: {...argv, config}, command: ['/svc', '1']})).service).to.deep.include({
+      ...expected,
+      command: ['/svc', '1'],
+    });
+    expect((await load({argv: {...argv, config, systemdUnit: 'shop'}})).service.kind).to.equal('systemd');
+    for (const other of [{}, {systemdUnit: 'shop'}, {ensureActive: '/a', ensurePassive: '/p'}]) {
+      const problems = await problemsOf({argv: {...argv, ...other, standbyExec: '/svc'}});
+      expect(problems.join()).to.include('service.standbyExec').and.include('only exec has one');
+    }
+  });
+
   it('needs no directory with persist or highAvailability disabled', async () => {
     expect((await load({argv: {persist: 'disabled'}})).highAvailability).to.equal('disabled');
     expect((await load({argv: {highAvailability: 'disabled'}})).persistenceDir).to.equal(undefined);

@@ -74,6 +74,7 @@ describe('the sample config file', () => {
       const text = key.includes('.') ? `service:\n  ${name}: ${value}\n` : `${name}: ${value}\n${others[key] ?? ''}\n`;
       const partner: Partial<Record<string, object>> = {
         'service.kind': {command: ['/c']},
+        'service.standbyExec': {command: ['/c']},
         'service.active': {argv: {ensurePassive: '/p'}},
         'service.passive': {argv: {ensureActive: '/a'}},
       };

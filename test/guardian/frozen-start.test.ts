@@ -60,6 +60,7 @@ describe('a guardian frozen between the order and the start', () => {
     const run = startExec(
       context,
       {command, containment},
+      'active',
       1,
       eventsInto(events, () => false),
     );

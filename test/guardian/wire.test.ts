@@ -56,6 +56,25 @@ describe('the lines between agent and guardian', () => {
       .that.deep.equals({...service, steadyMs});
   });
 
+  it('say what stands by for an exec service, or are no message', () => {
+    const containment = {kind: 'group', launcher: [], prefix: [], safe: false, because: ''};
+    const setup = {
+      config: {timing: {stopTimeoutMs: 1, safetyMarginMs: 1}, agentLossGraceMs: 0},
+      marker: 'm',
+      cwd: '/',
+      environment: {},
+    };
+    const hello = (standby: unknown): string => {
+      const agent = {pid: 1, startTicks: 1, bootId: ''};
+      const service = {kind: 'exec', command: ['a'], containment, standby};
+      return JSON.stringify({type: 'hello', version: 1, token: 'x', instanceId: '0000000a', agent, setup: {...setup, service}});
+    };
+    for (const standby of [undefined, {command: ['b'], backoffMs: 0}])
+      expect(parseAgentMessage(hello(standby))).to.include({type: 'hello'});
+    for (const standby of [null, {}, {command: [], backoffMs: 0}, {command: ['b']}, {command: 'b', backoffMs: 0}])
+      expect(parseAgentMessage(hello(standby)), JSON.stringify(standby)).to.equal(undefined);
+  });
+
   it('of a later agent are told from those that cannot be understood', () => {
     expect(unknownType('{"type":"later"}')).to.equal('later');
     for (const line of ['{"type":"order"}', '{"type":3}', '{}', '{']) expect(unknownType(line)).to.equal(undefined);

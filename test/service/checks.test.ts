@@ -4,8 +4,8 @@ import http from 'node:http';
 import net, {type AddressInfo} from 'node:net';
 import path from 'node:path';
 import {expect} from 'chai';
-import type {Check} from '../../lib/service/check.ts';
-import {createReadiness} from '../../lib/service/checks.ts';
+import type {Check, Outcome} from '../../lib/service/check.ts';
+import {createReadiness, repeat} from '../../lib/service/checks.ts';
 import {eventually} from '../support/eventually.ts';
 import {useTempDir} from '../support/temp-dir.ts';
 
@@ -161,6 +161,20 @@ describe('the readiness of a service', () => {
     watched.restart();
     await eventually(() => watched.results.length === 2);
     expect(last(watched)?.ok).to.equal(true);
+  });
+
+  it('asks nothing any more after stop, not even to give it up at once', async () => {
+    const stopped = new AbortController();
+    let asked = 0;
+    const probe = (): Promise<Outcome> => Promise.resolve((asked++, {ok: true, because: ''}));
+    const heard: boolean[] = [];
+    const note = ({ok}: Outcome): void => void heard.push(ok);
+    const over = repeat(command('true', {periodMs: 3_600_000}), stopped.signal, () => true, note, probe);
+    await eventually(() => heard.length === 1);
+    // The pause ends early, and nothing follows it.
+    stopped.abort();
+    await over;
+    expect([asked, heard]).to.deep.equal([1, [true]]);
   });
 
   it('outlives new checks that it has not passed yet, and is lost when they fail too often', async () => {

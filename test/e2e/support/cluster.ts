@@ -45,6 +45,8 @@ export interface ClusterOptions {
   readonly containment?: 'namespace' | 'group';
   /** Who runs all of it, if not whoever runs the tests. */
   readonly user?: User;
+  /** Who runs a node, if not `user`. */
+  readonly userOf?: (id: string) => User;
   /** More options for every launch. */
   readonly args?: readonly string[];
   /** Where each node runs, if not where the tests do. */
@@ -100,7 +102,8 @@ export class Cluster {
     const cluster = new Cluster(root, options, ports);
     chmodSync(root, 0o755);
     writeFileSync(join(root, 'note'), 'a cluster of the end-to-end tests\n');
-    for (const name of ['store', 'logs', ...options.nodes]) cluster.makeDirectory(join(root, name));
+    for (const name of ['store', 'logs']) cluster.makeDirectory(join(root, name), options.user);
+    for (const {id, plan} of cluster.nodes) cluster.makeDirectory(join(root, id), plan.user);
     return cluster;
   }
 
@@ -280,7 +283,7 @@ export class Cluster {
       service: service(place),
       args: all,
       env: this.environment(),
-      user,
+      user: options.userOf?.(id) ?? user,
       within: options.within?.(id),
     });
   }
@@ -290,9 +293,8 @@ export class Cluster {
     return {PATH: process.env['PATH'], LANG: 'C', HOME: this.root, HA_E2E: this.root, ...this.options.env};
   }
 
-  private makeDirectory(directory: string): void {
+  private makeDirectory(directory: string, user: User | undefined): void {
     mkdirSync(directory, {mode: 0o755});
-    const {user} = this.options;
     if (user) chownSync(directory, user.uid, user.gid);
   }
 }
