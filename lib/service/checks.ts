@@ -115,20 +115,22 @@ export async function repeat(
   probe = createProbe(check),
 ): Promise<void> {
   let quickMs = FIRST_WAIT_MS;
-  while (!signal.aborted) {
+  for (let goesOn = true; goesOn;) {
     const outcome = await probe(signal);
     if (signal.aborted) return;
     note(outcome);
-    await pause(isReady() ? check.periodMs : Math.min(quickMs, check.periodMs), signal);
+    goesOn = await pause(isReady() ? check.periodMs : Math.min(quickMs, check.periodMs), signal);
     quickMs = Math.min(quickMs * WAIT_GROWTH, LONGEST_WAIT_MS);
   }
 }
 
-/** Ends early, without a word, when the run ends. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early when the run ends. @returns whether it goes on. */
+async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   try {
     await sleep(ms, undefined, {signal});
+    return true;
   } catch (error) {
     if (!signal.aborted) throw error;
+    return false;
   }
 }
