@@ -6,7 +6,7 @@ import type {RunResult} from '../../../scripts/nfs-lab/guest.ts';
 import type {Lab} from '../../../scripts/nfs-lab/lab.ts';
 import {MOUNT_POINT, OWN_DISK} from '../../../scripts/nfs-lab/plan.ts';
 import type {Timings} from '../../e2e/support/cluster.ts';
-import {CLI} from '../../e2e/support/command.ts';
+import {commandLine, type User} from '../../e2e/support/command.ts';
 import {assertNoOverlap, describeRuns, readWitnessLog, type WitnessReport} from '../../e2e/support/witness-log.ts';
 import {witness, type ServiceOf} from '../../e2e/support/witness.ts';
 import {eventually} from '../../support/eventually.ts';
@@ -27,6 +27,8 @@ export interface LabClusterOptions {
   readonly timings?: Partial<Timings>;
   /** A witness with a health check if not given. */
   readonly service?: ServiceOf;
+  /** Who runs a node; root if not given. */
+  readonly userOf?: (id: string) => User;
   /** More options for every launch. */
   readonly args?: readonly string[];
 }
@@ -65,7 +67,7 @@ export class LabCluster {
   readonly persistenceDir: string;
   readonly nodes: readonly LabNode[];
 
-  constructor(lab: Lab, {nodes = lab.clients.length, timings, service = witness(), args = []}: LabClusterOptions) {
+  constructor(lab: Lab, {nodes = lab.clients.length, timings, service = witness(), userOf, args = []}: LabClusterOptions) {
     scenarios += 1;
     const name = `scenario-${scenarios}`;
     this.lab = lab;
@@ -77,7 +79,8 @@ export class LabCluster {
         scratchDir: path.join('/tmp', name),
         persistenceDir: this.persistenceDir,
       };
-      return new LabNode({lab, machine, id: `n${index + 1}`, ...places, service, args: [...given, ...args]});
+      const id = `n${index + 1}`;
+      return new LabNode({lab, machine, id, ...places, service, user: userOf?.(id), args: [...given, ...args]});
     });
   }
 
@@ -137,13 +140,22 @@ export class LabCluster {
     await node.prepare();
   }
 
-  /** Runs a command of the command line to its end, on the first node's machine if not told otherwise. */
+  /** Runs a command of the command line to its end, as root on the first node's machine if not told otherwise. */
   async cli(...args: readonly string[]): Promise<RunResult> {
     return this.cliOn(this.first, ...args);
   }
 
+  async cliBy(user: User | undefined, ...args: readonly string[]): Promise<RunResult> {
+    return this.cliOf(this.first, user, args);
+  }
+
   async cliOn(node: LabNode, ...args: readonly string[]): Promise<RunResult> {
-    return this.lab.run(node.machine, [process.execPath, CLI, ...args], {timeoutMs: CLI_MS});
+    return this.cliOf(node, undefined, args);
+  }
+
+  private async cliOf({machine}: LabNode, user: User | undefined, args: readonly string[]): Promise<RunResult> {
+    const [program, rest] = commandLine(user, args);
+    return this.lab.run(machine, [program, ...rest], {timeoutMs: CLI_MS});
   }
 
   /** What the owners wrote about themselves, by epoch. */

@@ -7,7 +7,7 @@ import type {LabProcess, ProcessEnd} from '../../../scripts/nfs-lab/guest.ts';
 import type {Lab} from '../../../scripts/nfs-lab/lab.ts';
 import {managementAddress} from '../../../scripts/nfs-lab/plan.ts';
 import type {Part} from '../../e2e/support/node.ts';
-import {CLI} from '../../e2e/support/command.ts';
+import {commandLine, type User} from '../../e2e/support/command.ts';
 import {lastLines, saysMaster, stateOf, untilState} from '../../e2e/support/node-answers.ts';
 import type {ServiceOf} from '../../e2e/support/witness.ts';
 import {eventually} from '../../support/eventually.ts';
@@ -24,6 +24,8 @@ export interface LabNodePlan {
   /** On the machine's memory: configuration and the witness's log. */
   readonly scratchDir: string;
   readonly service: ServiceOf;
+  /** Root if not given. */
+  readonly user: User | undefined;
   /** Options of every launch, before those of the launch itself. */
   readonly args: readonly string[];
 }
@@ -57,8 +59,9 @@ export class LabNode {
 
   /** Makes its directories and begins to listen to its witness; again after each boot of the machine. */
   async prepare(): Promise<void> {
-    const {stateDir, scratchDir} = this.plan;
+    const {stateDir, scratchDir, user} = this.plan;
     await this.lab.must(this.machine, ['mkdir', '-p', stateDir, scratchDir]);
+    if (user) await this.lab.must(this.machine, ['chown', `${user.uid}:${user.gid}`, stateDir, scratchDir]);
     const {config} = this.service;
     if (config) await this.lab.must(this.machine, ['tee', this.configFile], {input: JSON.stringify(config)});
     await this.witness.follow();
@@ -185,17 +188,18 @@ export class LabNode {
   }
 
   private commandLine(args: readonly string[]): string[] {
-    const {persistenceDir, stateDir} = this.plan;
+    const {persistenceDir, stateDir, user} = this.plan;
     const address = managementAddress(this.machine);
     const {config, command} = this.service;
-    return [
-      ...[process.execPath, CLI, 'launch', '--persistenceDir', persistenceDir, '--stateDir', stateDir, '--nodeId', this.id],
+    const [program, words] = commandLine(user, [
+      ...['launch', '--persistenceDir', persistenceDir, '--stateDir', stateDir, '--nodeId', this.id],
       ...['--pidFile', path.join(stateDir, 'pid.txt'), '--bindAddress', address, '--port', String(AGENT_PORT), '--insecure'],
       ...['--uri', `http://${address}:${AGENT_PORT}/`],
       ...this.plan.args,
       ...(config ? ['--config', this.configFile] : []),
       ...args,
       ...(command ? ['--', ...command] : []),
-    ];
+    ]);
+    return [program, ...words];
   }
 }
