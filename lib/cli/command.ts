@@ -56,12 +56,12 @@ export const nodeOptions = {...commandLineOptions(NODE_KEYS), ...json};
 /** For commands that ask the agent on this host, which may be one without a cluster. */
 export const agentOptions = {...commandLineOptions([...NODE_KEYS, ...ALONE_KEYS]), ...json};
 
-/** @param launches whether a node is launched with it. @throws HaError config.invalid */
-export const configOf = (call: Call, launches = false): Promise<Config> =>
+/** @throws HaError config.invalid */
+export const configOf = (call: Call, purpose?: 'launch' | 'proxy'): Promise<Config> =>
   loadConfig({
     argv: call.argv,
     command: call.service,
-    launches,
+    purpose,
     env: process.env,
     cwd: process.cwd(),
     hostname: hostname(),

@@ -17,7 +17,7 @@ export const commands: readonly Command[] = [
 
 async function launch(given: Call): Promise<void> {
   const call = await readHalWords(given);
-  const config = await configOf(call, true);
+  const config = await configOf(call, 'launch');
   const {launchNode} = await import('./launch-node.ts');
-  await launchNode(config, () => configOf(call, true));
+  await launchNode(config, () => configOf(call, 'launch'));
 }

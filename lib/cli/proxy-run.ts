@@ -1,7 +1,7 @@
 // Runs a proxy's follower: a source says what it sees, the tracker what that means now, and the output carries it to the proxy.
 import {access, readFile} from 'node:fs/promises';
-import {resolve} from 'node:path';
 import type {Config} from '../config/config.ts';
+import {TEMPLATE_NAMES, type ListenAddress} from '../config/proxy-options.ts';
 import {HaError, reasonOf} from '../errors.ts';
 import {bootNow} from '../guardian/clock.ts';
 import {createLogger} from '../log/log.ts';
@@ -12,12 +12,12 @@ import {checkTemplate, render} from '../proxy/render.ts';
 import {createTracker, type Situation, type Tracker} from '../proxy/situation.ts';
 import type {Source, SourceListener} from '../proxy/source.ts';
 import {followStore} from '../proxy/store-source.ts';
-import {builtInTemplate, TEMPLATE_NAMES} from '../proxy/templates.ts';
+import {builtInTemplate} from '../proxy/templates.ts';
 import {openWaitingRoom, type WaitingRoom} from '../proxy/waiting-room.ts';
 import {storePaths} from '../store/paths.ts';
 import {leaveProcess} from './leave-process.ts';
 
-/** What the command line asks for, beside the cluster. */
+/** What is asked for, beside the cluster. */
 export interface Wanted {
   readonly template: string;
   readonly output: string;
@@ -26,7 +26,7 @@ export interface Wanted {
   readonly from: readonly string[] | undefined;
   readonly listen: string;
   readonly holdMs: number;
-  readonly holdAt: {readonly host: string; readonly port: number};
+  readonly holdAt: ListenAddress;
 }
 
 /** Until SIGTERM or SIGINT; what has been written stays. SIGHUP reads the template again. */
@@ -110,7 +110,7 @@ const untilSignal = (): Promise<string> =>
 /** @throws HaError proxy.template */
 async function readTemplate(name: string): Promise<string> {
   try {
-    const template = builtInTemplate(name) ?? (await readFile(resolve(name), 'utf8'));
+    const template = builtInTemplate(name) ?? (await readFile(name, 'utf8'));
     checkTemplate(template);
     return template;
   } catch (error) {

@@ -6,7 +6,7 @@ import {fileURLToPath} from 'node:url';
 import type {Config} from '../config/config.ts';
 import {fromCommandLine, fromEnvironment, variableOf} from '../config/given.ts';
 import {loadApp, loadConfig, type ConfigInput} from '../config/load.ts';
-import {flagOf, KEYS, OPTIONS, type Key, type Option, type Values} from '../config/options.ts';
+import {flagOf, LAUNCH_KEYS, OPTIONS, type Key, type Option, type Values} from '../config/options.ts';
 import {resolveValues} from '../config/resolve.ts';
 import {isServiceUnit, unitName} from '../config/unit-name.ts';
 import {HaError, reasonOf, systemCode} from '../errors.ts';
@@ -63,7 +63,7 @@ export async function uninstall(call: Call): Promise<void> {
 }
 
 /** As the agent will find it: it belongs to this host, not to whoever installs it. */
-const launchConfig = (call: Call): Promise<Config> => loadConfig({...inputOf(call), launches: true});
+const launchConfig = (call: Call): Promise<Config> => loadConfig({...inputOf(call), purpose: 'launch'});
 
 function inputOf(call: Call): ConfigInput {
   const around = {env: process.env, cwd: process.cwd(), hostname: hostname(), uid: 0};
@@ -127,7 +127,7 @@ async function launchWords(call: Call, config: Config): Promise<LaunchWords> {
     if (rank === 3 && flag !== undefined) words.push(`--${flag}=${shown}`);
     else environment.push([variableOf(key), shown]);
   };
-  for (const key of KEYS) add(key);
+  for (const key of LAUNCH_KEYS) add(key);
   return {words: [...words, ...(call.service?.length ? ['--', ...call.service] : [])], environment};
 }
 

@@ -2,7 +2,7 @@
 import {isDeepStrictEqual} from 'node:util';
 import type {Around, Config} from './config.ts';
 import {withValues} from './load.ts';
-import {KEYS, OPTIONS, type Key, type Option, type Values} from './options.ts';
+import {LAUNCH_KEYS, OPTIONS, type Key, type Option, type Values} from './options.ts';
 
 export interface Change {
   readonly key: Key;
@@ -39,7 +39,7 @@ export function applyChanges(
     applied.push(change);
     values[key] = next.values[key];
   };
-  for (const key of KEYS) compare(key);
+  for (const key of LAUNCH_KEYS) compare(key);
   return {config: applied.length === 0 ? running : withValues(running, values, around), changes: {applied, pending}};
 }
 

@@ -1,5 +1,5 @@
 // The table of options in the shape that yargs takes; which text is right is for loadConfig to say, all faults at once.
-import {flagOf, KEYS, OPTIONS, type Key, type Option, type Values} from './options.ts';
+import {flagOf, LAUNCH_KEYS, OPTIONS, type Key, type Option, type Values} from './options.ts';
 
 /** What `yargs.option(name, …)` takes. */
 export interface CommandLineOption {
@@ -11,8 +11,8 @@ export interface CommandLineOption {
   readonly requiresArg?: true;
 }
 
-/** @returns by camelCase name, `config` first; for all keys that the command line takes, or for the keys given. */
-export function commandLineOptions(keys: readonly Key[] = KEYS): Readonly<Record<string, CommandLineOption>> {
+/** @returns by camelCase name, `config` first; for all keys that the command line of launch takes, or for the keys given. */
+export function commandLineOptions(keys: readonly Key[] = LAUNCH_KEYS): Readonly<Record<string, CommandLineOption>> {
   const options: Record<string, CommandLineOption> = {
     config: {
       type: 'string',

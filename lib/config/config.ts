@@ -13,6 +13,7 @@ import type {FenceWaits} from '../protocol/fence.ts';
 import type {FenceSettings} from '../service/fence.ts';
 import type {RestartCommands} from './restart-peer.ts';
 import {DEFAULT_PORT, type Key, type LogLevel, type Values} from './options.ts';
+import {TEMPLATE_NAMES} from './proxy-options.ts';
 import {readService, type Refuse, type ServiceConfig} from './service.ts';
 
 export interface Config {
@@ -92,6 +93,8 @@ export interface Around {
   readonly cwd: string;
   readonly hostname: string;
   readonly uid: number;
+  /** What it is for: to launch a node HAL's or PROM's file must have its commands, and a proxy needs its own keys. */
+  readonly purpose?: 'launch' | 'proxy' | undefined;
 }
 
 /** What is known of how a key got its value. */
@@ -114,9 +117,12 @@ export function shapeConfig(
     problems.push({key, where: origins.where(key), found, expected});
   };
   const highAvailability = modeOf(values, refuse);
-  if (values.persistenceDir === undefined && highAvailability !== 'disabled') {
-    refuse('persistenceDir', 'the shared directory (or highAvailability disabled)');
-  }
+  if (values.persistenceDir === undefined && highAvailability !== 'disabled' && !followsNodes(values, around))
+    refuse(
+      'persistenceDir',
+      `the shared directory (or ${around.purpose === 'proxy' ? 'nodes: from' : 'highAvailability disabled'})`,
+    );
+  if (around.purpose === 'proxy') for (const [key, expected] of PROXY_NEEDS) if (values[key] === undefined) refuse(key, expected);
   const nodeId = values.nodeId ?? nodeIdFrom(around.hostname, problems);
   const timing = timingOf(values);
   for (const fault of timingFaults(timing))
@@ -146,7 +152,8 @@ export function shapeConfig(
     watchdog: {mode: values.watchdog, device: values.watchdogDevice, timeoutMs: values.watchdogTimeout},
     log: {
       level: values.logLevel,
-      file: values.logFile,
+      // In a config file that both read it is the agent's: two writers would rotate each other's lines away.
+      file: around.purpose === 'proxy' && origins.rank('logFile') < 2 ? undefined : values.logFile,
       format: values.logFormat,
       maxSizeBytes: values.logMaxSize,
       maxFiles: values.logMaxFiles,
@@ -157,6 +164,13 @@ export function shapeConfig(
   };
   return {config, problems};
 }
+
+/** A proxy that is given nodes needs no store. */
+const followsNodes = (values: Values, {purpose}: Around): boolean => purpose === 'proxy' && values['proxy.from'] !== undefined;
+const PROXY_NEEDS = [
+  ['proxy.template', `${TEMPLATE_NAMES.join(', ')} or a file (option --template)`],
+  ['proxy.output', 'the file to write (option --output)'],
+] as const;
 
 /** `persist disabled` and `passive` are other words for a mode. */
 function modeOf(values: Values, refuse: Refuse): Mode {

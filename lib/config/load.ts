@@ -15,8 +15,6 @@ export interface ConfigInput extends Around {
   readonly argv: Readonly<Record<string, unknown>>;
   /** What followed `--`: the service. */
   readonly command?: readonly string[] | undefined;
-  /** Whether a node is launched with it: only then must HAL's or PROM's file have the commands of this node. */
-  readonly launches?: boolean;
 }
 
 const TIMING_KEYS: readonly Key[] = ['heartbeatInterval', 'pollInterval', 'leaseTimeout', 'stopTimeout', 'safetyMargin'];
@@ -33,9 +31,10 @@ export async function loadConfig(input: ConfigInput): Promise<Config> {
   // What a faulty key or an unreadable file leaves at its default says nothing about the whole.
   const known = new Set(resolved.problems.map((problem) => problem.key));
   if (TIMING_KEYS.some((key) => known.has(key))) known.add('leaseTimeout');
+  if (known.has('proxy.from')) known.add('persistenceDir');
   const together = source.problems.length > 0 ? [] : shaped.problems.filter((problem) => !known.has(problem.key));
   const problems = [...fileProblems, ...resolved.problems, ...together];
-  if (problems.length > 0) throw invalid(problems);
+  if (problems.length > 0) throw invalid(problems, input.purpose);
   return deepFreeze({...shaped.config, warnings: [...warnings, ...shaped.config.warnings]});
 }
 
@@ -71,7 +70,7 @@ function fitToTimeout({values, winners}: Resolved, source: Source): {values: Val
 async function circumstancesOf(input: ConfigInput, outer: readonly Source[]): Promise<Circumstances> {
   const {winners, values} = await resolveValues(outer);
   const nodeId = values.nodeId ?? input.hostname.replaceAll('.', '-');
-  return {nodeId, launches: input.launches === true, isGiven: (key) => winners.has(key)};
+  return {nodeId, launches: input.purpose === 'launch', isGiven: (key) => winners.has(key)};
 }
 
 async function readFileOf(
@@ -111,12 +110,12 @@ const originsOf = (resolved: Resolved): Origins => ({
   },
 });
 
-function invalid(problems: readonly ConfigProblem[]): HaError<'config.invalid'> {
+function invalid(problems: readonly ConfigProblem[], command = 'launch'): HaError<'config.invalid'> {
   const message = problems.length === 1 ? 'the configuration has a fault' : `the configuration has ${problems.length} faults`;
   return new HaError(
     'config.invalid',
     {problems},
-    {message, hint: 'correct what is listed; "ha-agent launch --help" shows every option'},
+    {message, hint: `correct what is listed; "ha-agent ${command} --help" shows every option`},
   );
 }
 

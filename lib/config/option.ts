@@ -9,6 +9,8 @@ export interface Option<T> {
   readonly description: string;
   /** The name on the command line, where it is not the key itself; a key with a dot has none otherwise. */
   readonly flagName?: string;
+  /** The one command that takes it; no other shows it or minds it. */
+  readonly only?: 'proxy';
   /** Only a config file has room for it. */
   readonly fileOnly?: true;
   /** Other names on the command line; those longer than a letter also in the file and the environment. */
@@ -19,7 +21,7 @@ export interface Option<T> {
   readonly sample?: string;
 }
 
-type Rest<T> = Partial<Pick<Option<T>, 'initialText' | 'flagName' | 'fileOnly' | 'aliases' | 'change' | 'sample'>>;
+type Rest<T> = Partial<Pick<Option<T>, 'initialText' | 'flagName' | 'only' | 'fileOnly' | 'aliases' | 'change' | 'sample'>>;
 
 export function option<T>(kind: Kind<Exclude<T, undefined>>, initial: T, description: string, rest: Rest<T> = {}): Option<T> {
   return {kind, initial, description, aliases: [], change: 'restart', ...rest};

@@ -6,15 +6,17 @@ import {LEASE_TIMEOUT_MAX_MS, LEASE_TIMEOUT_MIN_MS} from '../protocol/lock-name.
 import {DEFAULT_TIMING} from '../protocol/timing.ts';
 import {isNodeId, type NodeId} from '../protocol/words.ts';
 import {aroundOptions, type AroundValues} from './around-options.ts';
-import {choice, command, duration, flag, path, size, text, whole, type Kind} from './kinds.ts';
+import {choice, command, duration, flag, path, size, text, whole} from './kinds.ts';
 import {option, type Option} from './option.ts';
 import type {HealthCheck} from './health-checks.ts';
+import {healthOption} from './health-option.ts';
+import {proxyOptions, type ProxyValues} from './proxy-options.ts';
 import {restartCommands, type RestartCommands} from './restart-peer.ts';
 import {isServiceUri} from './service-uri.ts';
 import {isServiceUnit} from './unit-name.ts';
 
 /** Every key with its value as given, or its plain default; undefined where nothing was given and the default depends on other things. */
-export interface Values extends AroundValues {
+export interface Values extends AroundValues, ProxyValues {
   readonly highAvailability: Mode;
   readonly passive: boolean;
   readonly persist: 'auto' | 'disabled';
@@ -310,28 +312,13 @@ const serviceOptions = {
   ),
 };
 
-const HEALTH =
-  'checks, which all must pass: http, tcp and command of the service while it runs here (on: active), ' +
-  'disk and writable of every node (on: always); also on: standby, and anyOf and allOf with a list of checks';
-
-const healthKind: Kind<readonly HealthCheck[]> = {
-  placeholder: 'LIST',
-  read: async (raw) => (await import('./health-checks.ts')).readHealthChecks(raw),
-  show: (checks) => (checks.length === 0 ? 'none' : JSON.stringify(checks)),
-};
-
 export const OPTIONS: {readonly [K in Key]: Option<Values[K]>} = {
   ...launchOptions,
   ...hookOptions,
   ...aroundOptions,
   ...serviceOptions,
-  health: option<readonly HealthCheck[]>(healthKind, [], HEALTH, {
-    change: 'live',
-    fileOnly: true,
-    sample:
-      '[{http: "http://127.0.0.1:8080/health", expect: 200, period: 5s, timeout: 3s, failures: 2}, ' +
-      '{disk: /srv, free: 10MiB}, {writable: /srv}, {anyOf: [{tcp: "db1:5432"}, {tcp: "db2:5432"}], on: always}]',
-  }),
+  health: healthOption,
+  ...proxyOptions,
 };
 
 /** The name on the command line; undefined for what only the file and the environment may say. */
@@ -339,8 +326,16 @@ export const flagOf = (key: Key): string | undefined =>
   OPTIONS[key].flagName ?? (key.includes('.') || OPTIONS[key].fileOnly === true ? undefined : key);
 
 /** The names that the file and the environment accept beside the key itself. */
-export const otherNames = (key: Key): readonly string[] =>
-  [OPTIONS[key].flagName, ...OPTIONS[key].aliases].filter((name): name is string => name !== undefined && name.length > 1);
+export function otherNames(key: Key): readonly string[] {
+  const {only, flagName, aliases} = OPTIONS[key];
+  // The short names of one command say nothing elsewhere.
+  if (only !== undefined) return [];
+  return [flagName, ...aliases].filter((name): name is string => name !== undefined && name.length > 1);
+}
 
 /** In the order of the table. */
 export const KEYS: readonly Key[] = Object.keys(OPTIONS).filter((key): key is Key => Object.hasOwn(OPTIONS, key));
+
+/** Those that a node is launched with. */
+export const LAUNCH_KEYS: readonly Key[] = KEYS.filter((key) => OPTIONS[key].only === undefined);
+export const PROXY_KEYS: readonly Key[] = KEYS.filter((key) => OPTIONS[key].only === 'proxy');

@@ -13,17 +13,22 @@ export function sampleConfig(values: SampleValues = {}): string {
     '# Configuration of ha-agent. The command line wins over the environment, and the environment over this file.',
     '# The environment takes every key but health and restartPeer (HA_AGENT_LEASE_TIMEOUT=60s, HA_AGENT_SERVICE_ATTEMPTS=5).',
     '# The command line (--leaseTimeout 60s) does not take these two either, and of the keys below service only those that',
-    '# --ensureActive, --ensurePassive, --systemdUnit, --serviceUri and the command after -- give.',
+    '# --ensureActive, --ensurePassive, --standbyExec, --systemdUnit, --serviceUri and the command after -- give.',
     '# Relative paths start from the directory of this file. (live): a change takes effect without a restart.',
   ];
   for (const key of KEYS.filter((candidate) => !candidate.includes('.') && candidate !== 'health'))
     lines.push(...entry(key, key, '', values[key]));
-  const inner = KEYS.filter((key) => key.startsWith('service.'));
-  const used = inner.some((key) => values[key] !== undefined);
-  lines.push('', '# The service.', `${used ? '' : '# '}service:`);
-  for (const key of inner) lines.push(...entry(key, key.slice('service.'.length), used ? '  ' : '#   ', values[key]));
+  lines.push(...group('service', 'The service.', values));
   lines.push(...entry('health', 'health', '', values.health));
+  lines.push(...group('proxy', 'For "ha-agent proxy", which has these names on its command line without "proxy".', values));
   return `${lines.join('\n')}\n`;
+}
+
+function group(name: 'service' | 'proxy', title: string, values: SampleValues): string[] {
+  const keys = KEYS.filter((key) => key.startsWith(`${name}.`));
+  const used = keys.some((key) => values[key] !== undefined);
+  const entries = keys.flatMap((key) => entry(key, key.slice(name.length + 1), used ? '  ' : '#   ', values[key]));
+  return ['', `# ${title}`, `${used ? '' : '# '}${name}:`, ...entries];
 }
 
 /** @throws HaError 'config.unwritable': an existing file is never overwritten. */

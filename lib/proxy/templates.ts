@@ -1,4 +1,5 @@
 // The templates that come with the program, in Mustache, and the page for the time when nobody is master.
+import {TEMPLATE_NAMES} from '../config/proxy-options.ts';
 
 /** One line without quotes, backslashes and dollar signs, because it stands inside quotes in both configurations. */
 const PAGE =
@@ -94,13 +95,11 @@ backend ha-agent-{{app}} from ha-agent-{{app}}
 {{/waiting}}
 `;
 
-const TEMPLATES: Readonly<Record<string, string>> = {nginx: NGINX, haproxy: HAPROXY};
-
-export const TEMPLATE_NAMES: readonly string[] = Object.keys(TEMPLATES);
+const TEMPLATES: Readonly<Record<(typeof TEMPLATE_NAMES)[number], string>> = {nginx: NGINX, haproxy: HAPROXY};
 
 /** @returns undefined for what is no name of a template: then it is a file. */
 export const builtInTemplate = (name: string): string | undefined =>
-  Object.hasOwn(TEMPLATES, name) ? TEMPLATES[name] : undefined;
+  TEMPLATE_NAMES.flatMap((each) => (each === name ? TEMPLATES[each] : []))[0];
 
 export const UNAVAILABLE_PAGE = PAGE;
 

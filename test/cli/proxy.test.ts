@@ -17,14 +17,15 @@ describe('ha-agent proxy', () => {
     const {code, stderr} = await proxy('--template', 'nginx', ...faulty);
     expect(code).to.equal(3);
     for (const fault of [
-      /output \(command line\): found nothing, expected the file to write/,
+      /proxy\.output \(default\): found nothing, expected the file to write/,
       /hold \(option --hold\): found "10", expected a duration with a unit/,
       /holdAt \(option --holdAt\): found "nowhere", expected host:port/,
       /listen \(option --listen\): found "80; evil", expected an address and a port/,
       /from \(option --from\): found "ftp:\/\/x", expected http or https URLs/,
-      /check \(option --check\): found "a 'b", expected a program/,
+      /check \(option --check\): found "a 'b", expected a closing '/,
     ])
       expect(stderr).to.match(fault);
+    expect(stderr).not.to.contain('persistenceDir').and.not.to.contain('launch --help');
   });
 
   it('needs a store or nodes, a template that can be parsed, and a place for those who wait', async () => {
@@ -38,7 +39,7 @@ describe('ha-agent proxy', () => {
     for (const template of ['broken', 'nothing']) {
       const refused = await proxy(...source, '--template', template, ...output);
       expect(refused.code).to.equal(3);
-      expect(refused.stderr).to.match(/the template \w+ cannot be used: .*\n.*what to do: give nginx or haproxy, or a file/);
+      expect(refused.stderr).to.match(/the template \S+ cannot be used: .*\n.*what to do: give nginx or haproxy, or a file/);
     }
 
     const taken = net.createServer();

@@ -18,7 +18,7 @@ const filesBelow = (name: RegExp): readonly string[] =>
 
 /** Without the directory that a part of a configuration need not repeat. */
 const load = (file: string, argv: Readonly<Record<string, string>> = {}): Promise<Config> =>
-  loadConfig({...around, launches: true, argv: {config: file, persistenceDir: '/mnt/ha', ...argv}});
+  loadConfig({...around, purpose: 'launch', argv: {config: file, persistenceDir: '/mnt/ha', ...argv}});
 
 describe('the configurations of the examples', () => {
   const dir = useTempDir();
@@ -55,7 +55,7 @@ describe('the configurations of the examples', () => {
       await mkdir(join(dir(), 'etc'));
       const file = join(dir(), 'etc/ha-agent.yaml');
       await writeFile(file, block);
-      const own = /^persistenceDir:/m.test(block) ? loadConfig({...around, launches: true, argv: {config: file}}) : load(file);
+      const own = /^persistenceDir:/m.test(block) ? loadConfig({...around, purpose: 'launch', argv: {config: file}}) : load(file);
       expect((await own).persistenceDir).to.equal('/mnt/ha');
     });
   }

@@ -18,7 +18,7 @@ describe("a config file of HAL's or PROM's", () => {
   const dir = useTempDir();
   const path = (name = 'config.json'): string => join(dir(), name);
   const load = (argv: Record<string, unknown>, rest: Partial<ConfigInput> = {}): Promise<Config> =>
-    loadConfig({...around, launches: true, ...rest, argv: {persistenceDir: '/mnt/ha', ...argv}});
+    loadConfig({...around, purpose: 'launch', ...rest, argv: {persistenceDir: '/mnt/ha', ...argv}});
   const loadText = async (text: string, argv: Record<string, unknown> = {id: '0'}): Promise<Config> => {
     await writeFile(path(), text);
     return load({config: path(), ...argv});
@@ -138,7 +138,7 @@ describe("a config file of HAL's or PROM's", () => {
   });
 
   it('tells other commands which cluster it is, without an id', async () => {
-    const config = await load({config: sample('prom-readme.json')}, {launches: false});
+    const config = await load({config: sample('prom-readme.json')}, {purpose: undefined});
     expect([config.app, config.timing.leaseTimeoutMs]).to.deep.equal(['votingAppBharath', 50_000]);
   });
 

@@ -71,7 +71,8 @@ describe('the sample config file', () => {
         tlsKey: 'tlsCert: c',
         tlsCa: 'tlsCert: c\ntlsKey: k',
       };
-      const text = key.includes('.') ? `service:\n  ${name}: ${value}\n` : `${name}: ${value}\n${others[key] ?? ''}\n`;
+      const group = key.slice(0, key.indexOf('.'));
+      const text = key.includes('.') ? `${group}:\n  ${name}: ${value}\n` : `${name}: ${value}\n${others[key] ?? ''}\n`;
       const partner: Partial<Record<string, object>> = {
         'service.kind': {command: ['/c']},
         'service.standbyExec': {command: ['/c']},

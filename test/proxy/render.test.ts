@@ -2,7 +2,8 @@
 import {expect} from 'chai';
 import {checkTemplate, fieldsOf, render} from '../../lib/proxy/render.ts';
 import type {Situation} from '../../lib/proxy/situation.ts';
-import {builtInTemplate, TEMPLATE_NAMES, UNAVAILABLE_ANSWER, UNAVAILABLE_PAGE} from '../../lib/proxy/templates.ts';
+import {TEMPLATE_NAMES} from '../../lib/config/proxy-options.ts';
+import {builtInTemplate, UNAVAILABLE_ANSWER, UNAVAILABLE_PAGE} from '../../lib/proxy/templates.ts';
 
 const facts = {app: 'my-shop.1', listen: '*:80', waitingRoom: {host: '127.0.0.1', port: 8_099}};
 const nodes = ['n1', 'n2'].map((nodeId, index) => ({
