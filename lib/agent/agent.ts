@@ -44,6 +44,8 @@ const isIdle = (s: AgentState): boolean =>
 
 /** How long the last words (a final heartbeat, the history) may take, ms: a store that hangs must not keep the agent. */
 const LAST_WORDS_MS = 1_000;
+/** How long a standby process may take to go once it has been killed, and its guardian with it, ms. */
+const KILLED_LIMIT_MS = 6_000;
 
 export function createAgent(self: Self, facts: AgentFacts, known: Epoch, ports: AgentPorts): Agent {
   const {clock, store, log} = ports;
@@ -153,15 +155,18 @@ async function lastWords(
   readiness.stop();
   ports.followMaster(undefined);
   guardian.send({type: effect.keep ? 'keep' : 'bye'});
+  // Its standby process ends with this node: whoever waits for the one waits for both.
+  const standsBy = !effect.keep && facts.passive?.proves === false;
+  const left = guardian.leave(standsBy ? s.self.timing.stopTimeoutMs + KILLED_LIMIT_MS : 0);
   // A number of its own: to the others a report that repeats one says nothing.
   const farewell = {...heartbeatOf({...s, seq: s.seq + 1}, clock.now()), ...published(facts), wallMs: clock.wallMs()};
   const mayWrite = s.ownRecord.kind === 'mine' && effect.code !== 3;
   const words = Promise.all([
     mayWrite ? beat.returned.then(() => store.writeHeartbeat(farewell)) : undefined,
     history.settle(LAST_WORDS_MS),
-    guardian.leave(),
   ]);
   await Promise.race([words, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+  await left;
 }
 
 function masterUriToFollow(s: AgentState, now: MonoMs): string | undefined {

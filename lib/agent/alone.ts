@@ -123,7 +123,7 @@ export class AloneNode {
 
   #over(): void {
     this.#parts.guardian.send({type: 'bye'});
-    void this.#parts.guardian.leave();
+    void this.#parts.guardian.leave(0);
     this.#settle({code: 0, because: this.#ending ?? 'ended'});
   }
 

@@ -32,6 +32,8 @@ export function createFitness(health: NodeHealth, input: (input: AgentInput) => 
     note,
     turned(s) {
       health.role(s.lease.kind === 'owned' || s.service.kind !== 'down');
+      // What the passive form said is of no account to an owner; after it, it is asked anew.
+      if (s.lease.kind === 'owned') note('passive', undefined);
       // While the cluster is paused nobody could take over: the service is left alone.
       if (failed === undefined || s.lease.kind !== 'owned' || s.wishes.paused || s.ending || s.ended) return;
       input({type: 'demote', because: failed});

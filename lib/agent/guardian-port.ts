@@ -2,6 +2,7 @@
 import {reasonOf} from '../errors.ts';
 import type {GuardianClient, GuardianListener as ChannelListener} from '../guardian/client.ts';
 import type {OutputLine} from '../guardian/output-lines.ts';
+import {isAlive} from '../guardian/proc.ts';
 import type {GuardianRecord, KillResult} from '../guardian/record.ts';
 import {connectGuardian, forgetGuardian, spawnGuardian} from '../guardian/spawn.ts';
 import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
@@ -28,6 +29,8 @@ export interface GuardianOptions {
 
 /** How long a rejected or unproven state is waited for before it is looked at again, ms. */
 const RETRY_MS = 500;
+/** How often it is looked whether a guardian that was left is gone, ms. */
+const LEAVE_LOOK_MS = 20;
 
 /** With what the configuration may change while a guardian lives. */
 export interface ChangeableGuardian extends GuardianPort {
@@ -44,8 +47,8 @@ export function createGuardianPort(options: GuardianOptions): ChangeableGuardian
     outdated: () => guardian.outdated(),
     send: (order) => guardian.send(order),
     kill: () => guardian.kill(),
-    checkPassive: () => guardian.checkPassive(),
-    leave: () => guardian.leave(),
+    checkPassive: (backoffMs) => guardian.checkPassive(backoffMs),
+    leave: (limitMs) => guardian.leave(limitMs),
   };
 }
 
@@ -99,13 +102,15 @@ class Guardian implements ChangeableGuardian {
     }
   }
 
-  async checkPassive(): Promise<{readonly ok: boolean; readonly because: string}> {
-    return this.#client ? this.#client.checkPassive(undefined) : {ok: false, because: 'there is no guardian'};
+  async checkPassive(backoffMs: number): Promise<{readonly ok: boolean; readonly because: string}> {
+    return this.#client ? this.#client.checkPassive(undefined, backoffMs) : {ok: false, because: 'there is no guardian'};
   }
 
-  leave(): Promise<void> {
+  async leave(limitMs: number): Promise<void> {
     this.#left = true;
-    return Promise.resolve();
+    const guardian = this.#client?.record.guardian;
+    for (let waitedMs = 0; guardian && waitedMs < limitMs && isAlive(guardian); waitedMs += LEAVE_LOOK_MS)
+      await sleep(LEAVE_LOOK_MS);
   }
 
   /** Writes what is known of it by then. */

@@ -15,7 +15,9 @@ export interface StoreWish {
   /** What this node remembers; undefined: it has never known a store. */
   readonly knownStoreId: string | undefined;
   /** Mode `master` creates the store where there is none; T stands in its first lock name. */
-  readonly create: {readonly leaseTimeoutMs: number; readonly group: number | undefined} | undefined;
+  readonly create: {readonly leaseTimeoutMs: number; readonly group: () => Promise<number | undefined>} | undefined;
+  /** Named where an operator is told to make the store. */
+  readonly storeGroup?: string | undefined;
   readonly pollIntervalMs: number;
   readonly log: Reporter;
   /** Told why it waits, whenever the reason changes. */
@@ -74,10 +76,11 @@ async function whereThereIsNone(wish: StoreWish, paths: StorePaths): Promise<str
     return `the store ${wish.knownStoreId} is not at ${paths.root}: is the share mounted? if it is gone for good, decide with "ha-agent accept"`;
   }
   if (!wish.create) {
-    return `no store at ${wish.persistenceDir} yet: is the share mounted? create it once with "ha-agent init ${optionsFor(wish)}"`;
+    const group = wish.storeGroup === undefined ? '' : ` --storeGroup ${wish.storeGroup}`;
+    return `no store at ${wish.persistenceDir} yet: is the share mounted? create it once with "ha-agent init ${optionsFor(wish)}${group}"`;
   }
   try {
-    const birth = await createStoreForMaster(paths, wish.create.leaseTimeoutMs, wish.create.group);
+    const birth = await createStoreForMaster(paths, wish.create.leaseTimeoutMs, await wish.create.group());
     if (birth.born)
       wish.log.warn(
         `created the store ${birth.storeId} at ${paths.root}: everybody waits one lease timeout before the first claim`,

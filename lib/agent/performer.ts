@@ -164,7 +164,7 @@ async function checkPassive(parts: PerformerParts, guardian: number): Promise<vo
   while (!state().ended && parts.guardians.count === guardian) {
     const {lease, service} = state();
     if ((lease.kind === 'none' && service.kind === 'down') || (passive.proves && service.kind === 'unproven')) {
-      const {ok, because} = await parts.ports.guardian.checkPassive();
+      const {ok, because} = await parts.ports.guardian.checkPassive(state().settings.backoffMs);
       // One that was cut short because the service is to start says nothing about this node.
       if (ok || state().lease.kind === 'none') parts.fitness.note('passive', ok ? undefined : because);
       if (ok && passive.proves && state().service.kind === 'unproven') input({type: 'serviceProven'});

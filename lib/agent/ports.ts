@@ -35,9 +35,10 @@ export interface GuardianPort {
   /** Kills it and what it runs, and resolves when both are seen gone; `proven` is false where only the passive form can tell. */
   kill(): Promise<{readonly proven: boolean; readonly because: string}>;
   /** Runs the passive form once; only for services that have one. */
-  checkPassive(): Promise<{readonly ok: boolean; readonly because: string}>;
-  /** Lets go of it: after 'bye' or 'keep'. Resolves when the orders are out. */
-  leave(): Promise<void>;
+  /** @param backoffMs pause after a standby process has ended by itself. */
+  checkPassive(backoffMs: number): Promise<{readonly ok: boolean; readonly because: string}>;
+  /** Lets go of it: after 'bye' or 'keep'. Resolves when it is gone, at the latest after `limitMs`. */
+  leave(limitMs: number): Promise<void>;
 }
 
 /** Checks of a running service. */

@@ -44,6 +44,6 @@ async function init(call: Call): Promise<void> {
 async function unreachableFor(group: number | undefined, dir: string): Promise<readonly string[]> {
   if (group === undefined) return [];
   const {gid, mode} = await stat(dir);
-  const entered = (gid === group && (mode & 0o010) !== 0) || (mode & 0o001) !== 0;
-  return entered ? [] : [`group ${group} cannot enter ${dir} yet: chgrp ${group} ${dir} && chmod g+rx ${dir}`];
+  const entered = gid === group ? (mode & 0o010) !== 0 : (mode & 0o001) !== 0;
+  return entered ? [] : [`group ${group} cannot enter ${dir} yet: chgrp ${group} ${dir} && chmod 2770 ${dir}`];
 }

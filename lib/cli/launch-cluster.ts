@@ -45,7 +45,8 @@ export async function joinCluster(bench: Workbench, board: Switchboard): Promise
       app: config.app,
       nodeId: config.nodeId,
       knownStoreId: knownBefore?.storeId,
-      create: config.highAvailability === 'master' ? {leaseTimeoutMs, group: await groupOf(config)} : undefined,
+      storeGroup: config.storeGroup,
+      create: config.highAvailability === 'master' ? {leaseTimeoutMs, group: () => groupOf(config)} : undefined,
       pollIntervalMs: config.timing.pollIntervalMs,
       log,
       waiting: (because) => board.waiting(because),
@@ -135,7 +136,9 @@ function buildAgent(bench: Workbench, store: Store, {known, earlier, readiness, 
   });
   const passive = passiveOf(config);
   const guardian: GuardianPort =
-    passive?.proves === true ? {...port, checkPassive: () => provePassive(port, agent, earlier)} : port;
+    passive?.proves === true
+      ? {...port, checkPassive: (backoffMs) => provePassive(() => port.checkPassive(backoffMs), agent, earlier)}
+      : port;
   const channel = createHintChannel({onHint: () => agent.port.hint(), signal: bench.leaving.signal});
   const settings = settingsOf(config);
   const hasService = config.runs;
@@ -181,11 +184,11 @@ function prove(agent: Agent, earlier: EarlierInstances): void {
 
 /** For `ensure`, the success of the passive form is the proof that an earlier instance's service does not run. */
 async function provePassive(
-  port: GuardianPort,
+  check: () => ReturnType<GuardianPort['checkPassive']>,
   agent: Agent,
   earlier: EarlierInstances,
 ): ReturnType<GuardianPort['checkPassive']> {
-  const result = await port.checkPassive();
+  const result = await check();
   if (!result.ok) return result;
   const before = earlier.proven().length;
   earlier.passive();

@@ -2,10 +2,9 @@
 import type {PassiveFacts} from '../agent/ports.ts';
 import type {Prelude} from '../agent/prelude.ts';
 import type {Config} from '../config/config.ts';
-import type {ServiceConfig} from '../config/service.ts';
 import type {Containment} from '../guardian/containment.ts';
 import {dropInOf, environmentFileOf} from '../guardian/unit-gate.ts';
-import type {GuardianSetup, ServiceSpec, StandbySpec} from '../guardian/wire.ts';
+import type {GuardianSetup, ServiceSpec} from '../guardian/wire.ts';
 import type {Settings} from '../protocol/agent-state.ts';
 import {aroundOf} from './launch-around.ts';
 
@@ -40,7 +39,7 @@ export function specOf(config: Config, {containment, launcher}: Parameters<typeo
       return {kind: 'none'};
     case 'exec':
       if (!containment) throw new Error('an exec service needs a containment');
-      return {kind: 'exec', command: service.command, containment, standby: standbyOf(service)};
+      return {kind: 'exec', command: service.command, containment, standby: service.standby};
     case 'ensure': {
       const {active, passive, monitorIntervalMs, commandTimeoutMs: timeoutMs, attempts, backoffMs} = service;
       // As long as a service of any other kind has to be ready before its failures are forgiven.
@@ -56,9 +55,6 @@ export function specOf(config: Config, {containment, launcher}: Parameters<typeo
       return service satisfies never;
   }
 }
-
-const standbyOf = ({standby, backoffMs}: ServiceConfig & {kind: 'exec'}): StandbySpec | undefined =>
-  standby && {command: standby, backoffMs};
 
 /** How often it is looked whether a standby process runs, ms: that costs two short messages. */
 const STANDBY_LOOK_MS = 1_000;
@@ -81,7 +77,11 @@ export function settingsOf(config: Config): Settings {
   const {service, highAvailability, priority} = config;
   const {backoffMs, startTimeoutMs, coolDownMs} = service;
   const shared = {mode: highAvailability, priority, backoffMs, coolDownMs};
-  if (service.kind !== 'ensure') return {...shared, attempts: service.attempts, startTimeoutMs};
+  if (service.kind !== 'ensure') {
+    // A start begins with the end of what stands by.
+    const standbyMs = service.kind === 'exec' && service.standby ? config.timing.stopTimeoutMs : 0;
+    return {...shared, attempts: service.attempts, startTimeoutMs: startTimeoutMs + standbyMs};
+  }
   const wholeStartMs = service.attempts * (service.commandTimeoutMs + backoffMs) + startTimeoutMs;
   return {...shared, attempts: 1, startTimeoutMs: wholeStartMs};
 }

@@ -86,7 +86,9 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 const isAppName = (name: string): name is string => /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name);
-const isGroup = (name: string): name is string => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$/.test(name);
+/** As a directory service may spell it; 4294967295 would be nobody's. */
+const isGroup = (name: string): name is string =>
+  /^[0-9]+$/.test(name) ? Number(name) < 0xffff_ffff : /^[^\s:-][^\s:]{0,63}$/.test(name);
 const isAddress = (host: string): host is string =>
   isIP(host) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/.test(host);
 const isPlainText = (value: string): value is string => value.trim() !== '';
@@ -298,7 +300,7 @@ const serviceOptions = {
   'service.startTimeout': option(
     some,
     60_000,
-    'how long a start may take until the service is ready; ensure: attempts * (commandTimeout + backoff) longer',
+    'how long a start may take until the service is ready; ensure: attempts * (commandTimeout + backoff) longer; standbyExec: stopTimeout longer',
     {change: 'live'},
   ),
   'service.coolDown': option(duration(0, DAY), 30_000, 'how long a node whose service kept failing cannot be elected', {

@@ -98,7 +98,7 @@ export interface Calls {
   /** Looks only. */
   look: {args: {readonly persistenceDir: string; readonly app: string}; result: Place};
   /** Makes the private directory. `nonce` tells a partner that it is this one. */
-  begin: {args: {readonly persistenceDir: string; readonly nonce: string}; result: {readonly name: string}};
+  begin: {args: {readonly persistenceDir: string; readonly app: string; readonly nonce: string}; result: {readonly name: string}};
   /** Enters the private directory that another host made. */
   join: {
     args: {readonly persistenceDir: string; readonly name: string; readonly nonce: string; readonly waitMs: number};

@@ -94,7 +94,7 @@ async function measureStore(exam: Examination, place: Outcome<Place>): Promise<S
   const not = {kind: 'notTried'} as const;
   const nonce = randomBytes(16).toString('hex');
   if (place.kind !== 'measured') return {workplace: not, rivals: not, fullDirectory: not, latency: not, nonce};
-  const workplace = await probe.call('begin', {persistenceDir, nonce}, SILENCE_MS);
+  const workplace = await probe.call('begin', {persistenceDir, app: exam.config.app, nonce}, SILENCE_MS);
   if (workplace.kind !== 'measured') return {workplace, rivals: not, fullDirectory: not, latency: not, nonce};
   const amount = amountOf(exam);
   say('rename among rivals');

@@ -1,5 +1,7 @@
 // The probe's process: it makes every call to the store that a doctor needs, so that a store that hangs holds up nobody but it.
 import {errnoOf} from '../store/errno.ts';
+import {groupOfStore} from '../store/modes.ts';
+import {storePaths} from '../store/paths.ts';
 import type {CallName, Calls} from './calls.ts';
 import {tryFullDirectory} from './full-directory.ts';
 import {measureLatency} from './latency.ts';
@@ -23,8 +25,9 @@ const places = (): {lockDir: string; nodesDir: string} => ({lockDir: here().room
 
 const HANDLERS: {readonly [K in CallName]: (args: Calls[K]['args']) => Promise<Calls[K]['result']>} = {
   look: lookAtPlace,
-  begin: async ({persistenceDir, nonce}) => {
-    creating = Workplace.create(persistenceDir, nonce);
+  begin: async ({persistenceDir, app, nonce}) => {
+    const group = await groupOfStore(storePaths(persistenceDir, app).root);
+    creating = Workplace.create(persistenceDir, nonce, group);
     workplace = await creating;
     return {name: workplace.name};
   },

@@ -7,14 +7,15 @@ import {ok, seconds, unsafe, warning, type Check, type Verdict} from './verdict.
 
 const CHECK_SERVER = 'see whether the server and the network answer: ls in that directory, dmesg, the log of the server';
 
+const NOT_OURS =
+  'run the doctor as the user of the agents, and let that user own the directory, as the server sees it, or their group write there (nfs-setup.md, Permissions)';
+
 /** What follows from an answer of the system, by the error's name. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOENT: 'is the share mounted? mount it, or correct --persistenceDir',
   ENOTDIR: 'name a directory with --persistenceDir',
-  EACCES:
-    'run the doctor as the user of the agents, and let that user own the directory, as the server sees it (nfs-setup.md, Permissions)',
-  EPERM:
-    'run the doctor as the user of the agents, and let that user own the directory, as the server sees it (nfs-setup.md, Permissions)',
+  EACCES: NOT_OURS,
+  EPERM: NOT_OURS,
   EROFS: 'mount it rw, and export it rw',
   ENOSPC: 'make room, or give the cluster a small file system of its own',
   EDQUOT: 'raise the quota of this user, or make room',

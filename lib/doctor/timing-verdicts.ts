@@ -139,8 +139,8 @@ function deniedOr(outcome: Outcome<boolean>, {host}: PartnerFound): Verdict[] | 
   return [
     unsafe(
       'renameBetweenHosts',
-      `${host} may not enter what was made here (${outcome.reason}): the agents of all hosts have to be one and the same user for the server`,
-      'run all agents, and both doctors, as one user with the same number on every host (nfs-setup.md, Permissions)',
+      `${host} may not enter what was made here (${outcome.reason}): the agents of all hosts have to be one and the same user for the server, or the store be open to their group`,
+      'run all agents, and both doctors, as one user with the same number on every host, or make the store with "ha-agent init --storeGroup" (nfs-setup.md, Permissions)',
     ),
   ];
 }

@@ -1,10 +1,11 @@
 // The private directory that a doctor measures in: made beside the stores, used by nobody else, and gone afterwards.
 import {randomBytes} from 'node:crypto';
-import {lstat, mkdir, readdir, rename, rm, writeFile} from 'node:fs/promises';
+import {lstat, readdir, rename, rm, writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {HEARTBEAT_BYTES} from '../store/codec.ts';
 import {errnoOf} from '../store/errno.ts';
+import {makeDirFor, makeDirIn} from '../store/modes.ts';
 import {doctorDirName, isDoctorDirName} from '../store/paths.ts';
 
 /** What a killed doctor left is removed by a later one, when nobody can be using it any more, ms. */
@@ -27,12 +28,16 @@ export class Workplace {
     this.#dir = join(persistenceDir, name);
   }
 
-  /** Makes it with as much in it as a heartbeat has, on disk; and removes what killed doctors left. @throws the system's error. */
-  static async create(persistenceDir: string, nonce: string): Promise<Workplace> {
+  /**
+   * Makes it with as much in it as a heartbeat has, on disk; and removes what killed doctors left.
+   * @param group that the store is open to.
+   * @throws the system's error.
+   */
+  static async create(persistenceDir: string, nonce: string, group?: number): Promise<Workplace> {
     const place = new Workplace(persistenceDir, newName());
-    await mkdir(place.#dir, 0o700);
+    await makeDirFor(group, place.#dir);
     try {
-      for (const room of ROOMS) await mkdir(place.room(room), 0o700);
+      for (const room of ROOMS) await makeDirIn(place.room(room));
       await writeFile(join(place.#dir, nonce), Buffer.alloc(HEARTBEAT_BYTES, ' '), {flag: 'wx', mode: 0o600, flush: true});
       await removeLeftovers(persistenceDir, place.#dir);
       return place;

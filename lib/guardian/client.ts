@@ -91,12 +91,12 @@ export class GuardianClient {
   }
 
   /** Runs the passive command of a standby once, or looks at its standby process. `ok` without either, and not `ok` while a run is not over. Never rejects. */
-  checkPassive(epoch: number | undefined): Promise<PassiveResult> {
+  checkPassive(epoch: number | undefined, backoffMs?: number): Promise<PassiveResult> {
     return new Promise((resolve) => {
       if (!this.socket.writable) return resolve({ok: false, because: 'the guardian is gone'});
       const id = this.nextCheck++;
       this.checks.set(id, resolve);
-      this.write({type: 'passive', id, epoch});
+      this.write({type: 'passive', id, epoch, backoffMs});
     });
   }
 

@@ -76,6 +76,7 @@ class ExecRun implements Run {
   term(): void {
     if (this.phase !== 'running') return;
     this.phase = 'ending';
+    this.lookSoon();
     // Without its `go` the holder takes the end of the channel for the death of the guardian, and ends.
     if (!this.holder) this.channel?.destroy();
     else if (this.kind === 'namespace') signal(this.holder, 'SIGTERM');
@@ -86,6 +87,7 @@ class ExecRun implements Run {
   kill(): void {
     if (this.phase === 'gone') return;
     this.phase = 'killing';
+    this.lookSoon();
     this.strike();
     this.look();
   }
@@ -121,8 +123,7 @@ class ExecRun implements Run {
   private look(): void {
     clearTimeout(this.looking);
     if (this.phase === 'gone' || this.phase === 'running') return;
-    // First the next look: a fault in this one must not be the end of them.
-    this.looking = setTimeout(() => this.look(), LOOK_MS);
+    this.lookSoon();
     if (this.isGone()) {
       clearTimeout(this.looking);
       this.phase = 'gone';
@@ -130,6 +131,12 @@ class ExecRun implements Run {
       return;
     }
     if (this.phase === 'killing') this.strike();
+  }
+
+  /** Always before anything that could fail: a fault must not be the end of the looks. */
+  private lookSoon(): void {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => this.look(), LOOK_MS);
   }
 
   private isGone(): boolean {

@@ -17,8 +17,8 @@ export class PassiveForm {
   }
 
   /** Two requests at once share one run of a command. @returns what an agent is told. */
-  async check(epoch: number | undefined): Promise<CommandEnd> {
-    if (this.standby) return this.standby.look(epoch);
+  async check(epoch: number | undefined, backoffMs: number): Promise<CommandEnd> {
+    if (this.standby) return this.standby.look(epoch, backoffMs);
     const {service} = this.host.setup;
     if (service.kind !== 'ensure' && service.kind !== 'systemd') return {ok: true, because: 'there is no passive command'};
     if (!this.command) {

@@ -2,21 +2,17 @@
 import {spawn} from 'node:child_process';
 import {extname} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import type {InstanceId} from '../protocol/words.ts';
+import type {GuardianEffect} from '../protocol/guardian-machine.ts';
 
 const SCRIPT = fileURLToPath(new URL(`./release${extname(import.meta.url)}`, import.meta.url));
 
-/**
- * Releases whatever name of these instances the lock directory shows, with attempts above `attempt`.
- * @param ended told when the process has ended, and why it could not be started.
- */
+/** @param ended told when the process has ended, and why it could not be started. */
 export function runReleaseHelper(
   lockDirectory: string,
-  instances: readonly InstanceId[],
-  attempt: number,
+  {instances, epoch, attempt}: GuardianEffect & {type: 'release'},
   ended: (because: string | undefined) => void,
 ): void {
-  const argv = [...process.execArgv, SCRIPT, lockDirectory, String(attempt), instances.join(',')];
+  const argv = [...process.execArgv, SCRIPT, lockDirectory, String(attempt), instances.join(','), String(epoch)];
   const helper = spawn(process.execPath, argv, {detached: true, stdio: ['ignore', 2, 2]});
   helper.once('error', (error) => ended(`the release helper could not be started: ${error.message}`));
   helper.once('exit', () => ended(undefined));

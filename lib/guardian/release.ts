@@ -1,5 +1,5 @@
-// A short-lived process: `node guardian/release.js LOCK_DIRECTORY ATTEMPT INSTANCE[,INSTANCE…]` releases whatever name of these dead
-// instances the lock directory shows, until it shows none. Touches nothing else. Any call may hang for ever, so nobody waits for this process.
+// A short-lived process: `node guardian/release.js LOCK_DIRECTORY ATTEMPT INSTANCE[,INSTANCE…] EPOCH` releases whatever name of these dead
+// instances the lock directory shows under that epoch or a later one, until it shows none. Touches nothing else. Any call may hang for ever, so nobody waits for this process.
 import {randomBytes} from 'node:crypto';
 import {mkdir, readdir, rename, rmdir, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
@@ -12,7 +12,7 @@ const PAUSE_MS = 100;
 /** The agent may have tried attempts that it did not tell of; no target name may be tried twice. */
 const ATTEMPT_GAP = 1_000_000;
 
-const [directory = '', told = '0', instanceList = ''] = process.argv.slice(2);
+const [directory = '', told = '0', instanceList = '', firstEpoch = '0'] = process.argv.slice(2);
 const instances = instanceList.split(',').map(instanceId);
 setTimeout(() => finish({released: undefined, because: `gave up after ${LIMIT_MS} ms`}), LIMIT_MS);
 finish(await releaseAll(instances, Number(told)));
@@ -48,9 +48,9 @@ async function heldBy(dead: readonly InstanceId[], refresh: boolean): Promise<He
     if (refresh) await forceRefresh();
     const names = (await readdir(directory)).map(parseLockName).filter((name) => name !== undefined);
     if (names.length === 0) return 'unknown';
-    return names.find(
-      (name): name is HeldName => name.kind === 'held' && name.writer !== undefined && dead.includes(name.writer.instanceId),
-    );
+    const isTheirs = (name: HeldName): boolean => name.writer !== undefined && dead.includes(name.writer.instanceId);
+    // An earlier epoch was over before they died: the store has been set back, and its owner may be another one by now.
+    return names.find((name): name is HeldName => name.kind === 'held' && name.epoch >= Number(firstEpoch) && isTheirs(name));
   } catch (error) {
     complain(error);
     return 'unknown';

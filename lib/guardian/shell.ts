@@ -13,7 +13,7 @@ import {
   type GuardianState,
 } from '../protocol/guardian-machine.ts';
 import {killAt} from '../protocol/timing.ts';
-import {after, type Epoch, type InstanceId} from '../protocol/words.ts';
+import {after, type Epoch} from '../protocol/words.ts';
 import {runAround} from './around-run.ts';
 import {bootNow} from './clock.ts';
 import {startEnsure} from './ensure-run.ts';
@@ -95,7 +95,7 @@ export class GuardianShell implements StandbyHost {
     if (this.agent?.socket !== socket) return;
     if (message.type === 'order') this.feed({type: 'order', order: message.order});
     else if (message.type === 'environment') this.values = {...this.values, ...message.values};
-    else if (message.type === 'passive') void this.checkPassive(message.id, message.epoch);
+    else if (message.type === 'passive') void this.checkPassive(message);
     else if (message.type === 'ensure' && this.setup.service.kind === 'ensure')
       this.setup = {...this.setup, service: message.service};
   }
@@ -117,9 +117,7 @@ export class GuardianShell implements StandbyHost {
     this.passive.standby?.kill();
   }
 
-  mayStandBy(): boolean {
-    return this.state.run.kind === 'none' && !this.state.ended && !this.leaving && !this.broken;
-  }
+  readonly mayStandBy = (): boolean => this.state.run.kind === 'none' && !this.state.ended && !this.leaving && !this.broken;
 
   holding(holder: ProcessIdentity, run?: number): void {
     this.holder = holder;
@@ -205,7 +203,9 @@ export class GuardianShell implements StandbyHost {
         this.note('the channel of the agent closed');
         return this.killAgent();
       case 'release':
-        return this.release(effect.instances, effect.attempt);
+        this.release(effect);
+        // What stands by need not wait for the store.
+        return this.passive.end(() => undefined);
       case 'exit':
         return this.leave(effect.because);
       default:
@@ -282,10 +282,10 @@ export class GuardianShell implements StandbyHost {
     }
   }
 
-  private async checkPassive(id: number, epoch: number | undefined): Promise<void> {
+  private async checkPassive({id, epoch, backoffMs = 0}: AgentMessage & {type: 'passive'}): Promise<void> {
     const isPassive = this.state.run.kind === 'none';
-    const {ok, because} = isPassive ? await this.passive.check(epoch) : {ok: false, because: 'a run of the service is not over'};
-    this.send({type: 'passive', id, ok, because});
+    const check = isPassive ? this.passive.check(epoch, backoffMs) : {ok: false, because: 'a run of the service is not over'};
+    this.send({type: 'passive', id, ...(await check)});
   }
 
   /** (K) It may only be frozen: it is killed, and nothing else is done before it is seen gone. */
@@ -304,11 +304,11 @@ export class GuardianShell implements StandbyHost {
     look();
   }
 
-  private release(instances: readonly InstanceId[], attempt: number): void {
+  private release(what: GuardianEffect & {type: 'release'}): void {
     const {lockDirectory} = this.setup;
     if (lockDirectory === undefined) return this.feed({type: 'releaseEnded'});
     this.note('releasing the lock');
-    runReleaseHelper(lockDirectory, instances, attempt, (because) => {
+    runReleaseHelper(lockDirectory, what, (because) => {
       if (because !== undefined) this.note(because);
       this.feed({type: 'releaseEnded'});
     });

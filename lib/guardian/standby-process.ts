@@ -6,7 +6,7 @@ import {startExec} from './exec-run.ts';
 import type {ProcessIdentity} from './proc.ts';
 import type {Run, RunContext, RunEvents} from './run.ts';
 import {reasonOf} from './values.ts';
-import type {ExecSpec, StandbySpec} from './wire.ts';
+import type {ExecSpec} from './wire.ts';
 
 /** How long a process that was killed may take until it is gone, ms; then nobody waits for it any more who does not have to. */
 const KILLED_LIMIT_MS = 5_000;
@@ -23,31 +23,37 @@ type Phase = 'none' | 'starting' | 'running' | 'ending';
 export class StandbyProcess {
   private readonly host: StandbyHost;
   private readonly service: ExecSpec;
-  private readonly spec: StandbySpec;
+  private readonly command: readonly string[];
   private run: Run | undefined;
   private phase: Phase = 'none';
   /** It has been found running once. */
   private seen = false;
   /** Why it ended by itself, until that has been told. */
   private ended: string | undefined;
-  private startableAt: MonoMs = monoMs(0);
+  private endedAt: MonoMs = monoMs(-Infinity);
+  private backoffMs = 0;
   /** It has been asked to end, and is killed then. */
   private limit: NodeJS.Timeout | undefined;
   private waiting: (() => void)[] = [];
 
-  constructor(host: StandbyHost, service: ExecSpec, spec: StandbySpec) {
+  constructor(host: StandbyHost, service: ExecSpec, command: readonly string[]) {
     this.host = host;
     this.service = service;
-    this.spec = spec;
+    this.command = command;
   }
 
   get isThere(): boolean {
     return this.phase !== 'none';
   }
 
-  /** Starts it if it does not run. @returns whether it runs, and did so already when it was last looked at. */
-  async look(epoch: number | undefined): Promise<CommandEnd> {
-    if (this.phase === 'none' && bootNow() >= this.startableAt) this.start(epoch);
+  /**
+   * Starts it if it does not run.
+   * @param backoffMs pause after it has ended by itself, from now on.
+   * @returns whether it runs, and did so already when it was last looked at.
+   */
+  async look(epoch: number | undefined, backoffMs: number): Promise<CommandEnd> {
+    this.backoffMs = backoffMs;
+    if (this.phase === 'none' && bootNow() >= after(this.endedAt, this.backoffMs)) this.start(epoch);
     while (this.phase === 'starting') await this.change();
     if (this.phase !== 'running') return {ok: false, because: this.ended ?? 'the standby process does not run'};
     if (this.seen) return RUNS;
@@ -62,22 +68,23 @@ export class StandbyProcess {
 
   /** Asks it to end, and kills it after stopTimeout. @param then told whether nothing of it is left; at once where nothing runs. */
   end(then: (gone: boolean) => void): void {
+    this.ended = undefined;
     if (this.phase === 'none') return then(true);
     const {run} = this;
     const stopMs = this.host.setup.config.timing.stopTimeoutMs;
-    if (this.limit === undefined) {
-      this.limit = setTimeout(() => run?.kill(), stopMs);
-      this.become('ending');
-      run?.term();
-    }
     let told = false;
     const tell = (gone: boolean): void => {
       clearTimeout(overdue);
       if (!told) then(gone);
       told = true;
     };
+    // All that waits for its end comes before the word to it, which may fail.
     const overdue = setTimeout(() => tell(false), stopMs + KILLED_LIMIT_MS);
     void this.untilNone().then(() => tell(true));
+    if (this.limit !== undefined) return;
+    this.limit = setTimeout(() => run?.kill(), stopMs);
+    this.become('ending');
+    run?.term();
   }
 
   kill(): void {
@@ -85,7 +92,7 @@ export class StandbyProcess {
   }
 
   private start(epoch: number | undefined): void {
-    const {host, service, spec} = this;
+    const {host, service, command} = this;
     if (!host.mayStandBy()) return;
     this.seen = false;
     this.become('starting');
@@ -99,7 +106,7 @@ export class StandbyProcess {
       mayRun: () => this.phase === 'starting' && host.mayStandBy(),
     };
     try {
-      this.run = startExec(host, {command: spec.command, containment: service.containment}, 'passive', epoch, events);
+      this.run = startExec(host, {command, containment: service.containment}, 'passive', epoch, events);
     } catch (error) {
       // spawn throws what it does not emit, and then nothing was started.
       this.endedByItself(`the standby process could not be started: ${reasonOf(error)}`);
@@ -111,7 +118,7 @@ export class StandbyProcess {
   private endedByItself(because: string): void {
     if (this.phase === 'ending') return;
     this.ended = because;
-    this.startableAt = after(bootNow(), this.spec.backoffMs);
+    this.endedAt = bootNow();
     this.become('ending');
     this.run?.kill();
   }

@@ -23,7 +23,7 @@ export type ServiceSpec =
       readonly command: readonly string[];
       readonly containment: Containment;
       /** What runs while nothing active does, held in the same way. */
-      readonly standby?: StandbySpec | undefined;
+      readonly standby?: readonly string[] | undefined;
     }
   | {
       readonly kind: 'ensure';
@@ -56,12 +56,6 @@ export type ServiceSpec =
       /** Pause between two looks at it, ms; at least 1. */
       readonly monitorIntervalMs: number;
     };
-
-export interface StandbySpec {
-  readonly command: readonly string[];
-  /** Pause after it has ended by itself, ms. */
-  readonly backoffMs: number;
-}
 
 export type ExecSpec = ServiceSpec & {kind: 'exec'};
 export type EnsureSpec = ServiceSpec & {kind: 'ensure'};
@@ -97,7 +91,13 @@ export type AgentMessage =
   | Hello
   | {readonly type: 'order'; readonly order: GuardianOrder}
   /** Run the passive command of a standby once, or see that its standby process runs. */
-  | {readonly type: 'passive'; readonly id: number; readonly epoch: number | undefined}
+  | {
+      readonly type: 'passive';
+      readonly id: number;
+      readonly epoch: number | undefined;
+      /** Pause after a standby process has ended by itself, ms; 0 if not given. */
+      readonly backoffMs?: number | undefined;
+    }
   /** Values that later commands find in their environment. */
   | {readonly type: 'environment'; readonly values: Readonly<Record<string, string>>}
   /** Another form of the same `ensure` service, for the next commands. */
@@ -151,7 +151,7 @@ export function parseAgentMessage(line: string): AgentMessage | undefined {
     }
     case 'passive':
       if (!isWhole(m['id'])) return undefined;
-      return {type: 'passive', id: m['id'], epoch: isWhole(m['epoch']) ? m['epoch'] : undefined};
+      return {type: 'passive', id: m['id'], epoch: wholeOrNot(m['epoch']), backoffMs: wholeOrNot(m['backoffMs'])};
     case 'environment':
       return isTextRecord(m['values']) ? {type: 'environment', values: m['values']} : undefined;
     case 'ensure': {
@@ -231,9 +231,9 @@ function isSetup(value: unknown): value is GuardianSetup {
 const completed = (service: Fields): Fields => (service['kind'] === 'ensure' ? {steadyMs: STEADY_MS, ...service} : service);
 
 function isService(service: Fields): boolean {
-  const {kind, command, active, passive, containment} = service;
+  const {kind, command, standby, active, passive, containment} = service;
   if (kind === 'none') return true;
-  if (kind === 'exec') return isArgv(command) && isStandby(service['standby']) && isContainment(containment);
+  if (kind === 'exec') return isArgv(command) && (standby === undefined || isArgv(standby)) && isContainment(containment);
   if (kind === 'systemd') {
     const {unit, environmentFile, dropIn, monitorIntervalMs} = service;
     const named = typeof unit === 'string' && /^[^-].*\.service$/.test(unit);
@@ -249,10 +249,9 @@ function isService(service: Fields): boolean {
   return kind === 'ensure' && isArgv(active) && isArgv(passive) && isTexts(service['launcher']) && numbers.every(isWhole);
 }
 
-const isContainment = (value: unknown): boolean => isObject(value) && isTexts(value['launcher']) && isTexts(value['prefix']);
+const wholeOrNot = (value: unknown): number | undefined => (isWhole(value) ? value : undefined);
 
-const isStandby = (value: unknown): boolean =>
-  value === undefined || (isObject(value) && isArgv(value['command']) && isWhole(value['backoffMs']));
+const isContainment = (value: unknown): boolean => isObject(value) && isTexts(value['launcher']) && isTexts(value['prefix']);
 
 const isEnsure = (service: Fields): service is EnsureSpec & Fields => service['kind'] === 'ensure';
 

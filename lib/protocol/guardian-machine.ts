@@ -58,8 +58,8 @@ export type GuardianEffect =
   | {readonly type: 'termRun'; readonly run: number}
   | {readonly type: 'killRun'; readonly run: number}
   | {readonly type: 'killAgent'}
-  /** Release whatever name of these instances the store shows, with attempts above `attempt`, until none is left. */
-  | {readonly type: 'release'; readonly instances: readonly InstanceId[]; readonly attempt: number}
+  /** Release whatever name of these instances the store shows under `epoch` or a later one, with attempts above `attempt`, until none is left. */
+  | {readonly type: 'release'; readonly instances: readonly InstanceId[]; readonly epoch: number; readonly attempt: number}
   | {readonly type: 'exit'; readonly because: string};
 
 export type GuardianRun =
@@ -286,7 +286,7 @@ function finish(s: GuardianState, now: MonoMs, effects: GuardianEffect[]): Guard
   }
   // Nobody else asks the passive form of an unproven service: the guardian stays until that succeeds, or a new agent sees to it.
   if (s.run.kind !== 'none') return s;
-  effects.push({type: 'release', instances: s.instances, attempt: s.deadline?.attempt ?? 0});
+  effects.push({type: 'release', instances: s.instances, epoch: s.deadline?.epoch ?? 0, attempt: s.deadline?.attempt ?? 0});
   return {...s, release: {kind: 'busy', since: now}};
 }
 

@@ -67,7 +67,9 @@ function released(s: AgentState, to: LockName, now: MonoMs, out: AgentEffect[]):
   const because = s.lease.kind === 'givingAway' ? s.lease.because : 'the lease was released';
   out.push({type: 'remember', event: {kind: 'ended', epoch: monoEpoch(to), at: now, because}});
   const next = {...s, lease: {kind: 'none'} as const, failures: 0, because: `released the lease: ${because}`};
-  return hurry(hurry(next, 'hear', now), 'watch', now);
+  // (K) The guardian must not do it once more for a dead agent: in a store that was set back, that would free an epoch that is over.
+  const told = sendDeadline(next, {epoch: to.epoch, attempt: to.attempt}, out, now);
+  return hurry(hurry(told, 'hear', now), 'watch', now);
 }
 
 const monoEpoch = (freed: LockName): HeldName['epoch'] => (freed.epoch - 1) as HeldName['epoch'];

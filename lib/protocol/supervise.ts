@@ -104,6 +104,8 @@ function stopFailed(s: AgentState, run: number, because: string, out: AgentEffec
 
 /** Demotes for reasons of the node itself, starts what may run, and lets go of a lease that it cannot use. */
 export function superviseLease(s: AgentState, now: MonoMs, out: AgentEffect[]): AgentState {
+  // Nothing runs, and nothing is to be started again: another form of the service may take its place.
+  if (s.lease.kind === 'none' && s.service.kind === 'backoff') return {...s, service: {kind: 'down'}};
   if (s.lease.kind !== 'owned') return s;
   const why = reasonToGiveAway(s);
   if (why !== undefined) return giveAway(s, why, now, out);

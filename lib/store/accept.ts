@@ -9,7 +9,7 @@ import type {BlockIo} from './direct-io.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {heartbeatIo, readNodes} from './heartbeats.ts';
 import {readIdentity, requireIdentity, unreachable} from './identity.ts';
-import {makeDirIn} from './modes.ts';
+import {groupOfStore, makeDirIn} from './modes.ts';
 import {isStoreId, parseHistoryFile, parseLockDir, retiredDirOf, type StorePaths} from './paths.ts';
 import {formatStoreRecord} from './records.ts';
 import {random8, replaceFile, syncDir} from './small-file.ts';
@@ -81,7 +81,11 @@ async function makeMissing(dir: string): Promise<void> {
 async function acceptNothing(paths: StorePaths, options: AcceptOptions): Promise<Accepted> {
   const supersedes = [...new Set(options.known.storeIds)].filter(isStoreId).sort();
   const epoch = nextEpoch(paths, options.known.epoch);
-  const birth = await giveBirth(paths, {supersedes, first: heldByNobody(epoch, options.leaseTimeoutMs), group: options.group});
+  const birth = await giveBirth(paths, {
+    supersedes,
+    first: heldByNobody(epoch, options.leaseTimeoutMs),
+    group: options.group ?? (await groupOfStore(paths.root)),
+  });
   if (!birth.born) throw refused(`somebody else has just created the store ${birth.storeId} at ${paths.root}`);
   return {storeId: birth.storeId, supersedes, epoch};
 }

@@ -1,21 +1,19 @@
 // How a store comes into being: prepared aside, on disk before it is seen, and put in its place by one rename that fails where anything is.
 import {randomBytes} from 'node:crypto';
-import {chmod, chown, mkdir, readdir, rename, rm} from 'node:fs/promises';
+import {readdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {HaError} from '../errors.ts';
 import {formatLockName, type LockName} from '../protocol/lock-name.ts';
 import {epoch} from '../protocol/words.ts';
 import {errnoOf, ioReason} from './errno.ts';
 import {readIdentity, unreachable} from './identity.ts';
-import {makeDirIn, SHARED_DIR} from './modes.ts';
+import {makeDirFor, makeDirIn} from './modes.ts';
 import {lockDirOf, type StorePaths} from './paths.ts';
 import {formatStoreRecord, type StoreRecord} from './records.ts';
 import {createFile, random8, syncDir} from './small-file.ts';
 
 /** How many of a full directory's entries an operator is shown. */
 const SHOWN_MAX = 5;
-/** chown(2) leaves it alone. */
-const SAME_OWNER = -1;
 
 export const newStoreId = (): string => randomBytes(8).toString('hex');
 
@@ -72,7 +70,7 @@ export async function giveBirth(paths: StorePaths, {supersedes, first, group}: N
   if (present) return present;
   try {
     await makeMissing(paths.persistenceDir, group);
-    await makeFor(group, aside);
+    await makeDirFor(group, aside);
     await prepare(aside, {storeId, supersedes}, first);
     await rename(aside, paths.root);
     await syncDir(paths.persistenceDir);
@@ -98,19 +96,10 @@ export async function makeLockDir(root: string, storeId: string, first: LockName
 /** One that is there stays as it is. @throws the system's error, but for EEXIST. */
 async function makeMissing(path: string, group: number | undefined): Promise<void> {
   try {
-    await makeFor(group, path);
+    await makeDirFor(group, path);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }
-}
-
-/** @throws the system's error. */
-async function makeFor(group: number | undefined, path: string): Promise<void> {
-  await mkdir(path, 0o700);
-  if (group === undefined) return;
-  await chown(path, SAME_OWNER, group);
-  // Only now: a change of the group takes set-group-ID away.
-  await chmod(path, SHARED_DIR);
 }
 
 /** @returns the store in this place, or undefined if it is absent or empty. @throws HaError store.exists, store.unreachable. */

@@ -67,4 +67,14 @@ describe('What stands against a node', () => {
     board.turned(agentAt(monoMs(1_000), {service: {kind: 'stopping', run: 1, because: '', failed: false}}));
     expect(roles).to.deep.equal([false, true, true]);
   });
+
+  it('holds nothing of the passive form against an owner: one that adopted its service has not run it', () => {
+    board.note('passive', 'its passive form has not been run yet');
+    board.turned(owner());
+    expect(inputs.filter(({type}) => type === 'fitness').at(-1)).to.include({ok: true});
+    board.turned(agentAt(monoMs(1_000)));
+    board.note('passive', 'it fails');
+    board.turned(agentAt(monoMs(1_000)));
+    expect(inputs.filter(({type}) => type === 'fitness').at(-1)).to.include({ok: false});
+  });
 });

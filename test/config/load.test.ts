@@ -2,7 +2,6 @@
 import {writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {applyChanges} from '../../lib/config/changes.ts';
 import {loadConfig, type ConfigInput} from '../../lib/config/load.ts';
 import {describeError, describeProblem, exitStatus, isHaError} from '../../lib/errors.ts';
 import {useTempDir} from '../support/temp-dir.ts';
@@ -145,46 +144,6 @@ describe('loadConfig', () => {
     expect((await load({argv: {...argv, config}, command: ['/svc']})).service.kind).to.equal('exec');
     const exec = await write('service: {command: /svc}\n', 'exec.yaml');
     expect((await load({argv: {...argv, config: exec, systemdUnit: 'shop'}})).service).to.deep.include(expected);
-  });
-
-  it('takes what a proxy needs from the file, the environment and its own command line, and minds it for a proxy only', async () => {
-    const config = await write(
-      'logFile: agent.log\nproxy:\n  template: mine.mustache\n  output: out.conf\n  hold: 5s\n  from: [http://a:1, http://b:1]\n',
-    );
-    const purpose = 'proxy';
-    const {values, log} = await load({
-      argv: {config, hold: '7s', check: 'nginx -t'},
-      env: {...around.env, HA_AGENT_PROXY_LISTEN: '*:81'},
-      purpose,
-    });
-    expect(values).to.deep.include({
-      'proxy.template': join(dir(), 'mine.mustache'),
-      'proxy.output': join(dir(), 'out.conf'),
-      'proxy.from': ['http://a:1', 'http://b:1'],
-      'proxy.check': ['nginx', '-t'],
-      'proxy.reload': undefined,
-      'proxy.listen': '*:81',
-      'proxy.hold': 7_000,
-      'proxy.holdAt': {host: '127.0.0.1', port: 8_099},
-      persistenceDir: undefined,
-    });
-    // The agent's own: two programs must not rotate one file.
-    expect(log.file).to.equal(undefined);
-    expect((await load({argv: {config, logFile: '/p.log'}, purpose})).log.file).to.equal('/p.log');
-    expect((await load({argv: {...argv, config}})).log.file).to.equal(join(dir(), 'agent.log'));
-    expect((await load({argv: {persistenceDir: '/mnt/ha', template: 'haproxy', output: '/o'}, purpose})).values).to.include({
-      'proxy.template': 'haproxy',
-    });
-    expect((await problemsOf({argv: {config}})).join()).to.match(/^persistenceDir/);
-    expect((await problemsOf({argv, purpose})).join())
-      .to.include('proxy.template')
-      .and.include('proxy.output');
-    const top = await write('template: nginx\n', 'top.yaml');
-    expect((await problemsOf({argv: {...argv, config: top}})).join())
-      .to.include('template')
-      .and.include('an unknown key');
-    const {changes} = applyChanges(await load({argv: {...argv, config}}), await load(), around);
-    expect(changes.pending.map(({key}) => key)).to.deep.equal(['logFile']);
   });
 
   it('takes a command for the standby, with exec alone', async () => {

@@ -59,7 +59,7 @@ describe('a doctor that serves another one', () => {
 
     const own = new Probe();
     try {
-      const begun = await own.call('begin', {persistenceDir: dir(), nonce: NONCE}, LIMIT_MS);
+      const begun = await own.call('begin', {persistenceDir: dir(), app: 'default', nonce: NONCE}, LIMIT_MS);
       const name = begun.kind === 'measured' ? begun.value.name : '';
       expect(await partner.join(name, NONCE)).to.deep.equal({kind: 'measured', value: true});
       await own.call('prepareRace', {count: 3}, LIMIT_MS);

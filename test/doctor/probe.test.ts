@@ -30,7 +30,7 @@ describe('the probe of a doctor', () => {
 
   it('removes its directory when it is closed, whatever it is doing', async () => {
     const probe = new Probe();
-    await probe.call('begin', {persistenceDir: dir(), nonce: NONCE}, LIMIT_MS);
+    await probe.call('begin', {persistenceDir: dir(), app: 'default', nonce: NONCE}, LIMIT_MS);
     expect(await readdir(dir())).to.have.length(1);
     const rivals = probe.call('rivals', {rounds: 100_000, budgetMs: 60_000, rivals: 4}, 60_000);
     await probe.close();

@@ -16,12 +16,14 @@ describe('the release helper', () => {
     attempt: number,
     instances: string,
     directory = dir(),
+    epoch = 0,
   ): {said: () => string; ended: () => boolean; kill: () => void} {
     const child = spawn(process.execPath, [
       path.join(buildRoot, 'lib/guardian/release.js'),
       directory,
       String(attempt),
       instances,
+      String(epoch),
     ]);
     let said = '';
     let ended = false;
@@ -60,6 +62,19 @@ describe('the release helper', () => {
     await eventually(helper.ended);
     expect((await readdir(dir())).sort()).to.deep.equal([...names].sort());
     expect(JSON.parse(helper.said())).to.include({because: 'no name of these instances is left'});
+  });
+
+  it('leaves an epoch alone that was over before they died: the store has been set back', async () => {
+    const held = '0000000041.held.n1.0000000a.30000.17';
+    await put(held);
+    const helper = start(23, '0000000a', dir(), 42);
+    await eventually(helper.ended);
+    expect(await readdir(dir())).to.deep.equal([held]);
+    const same = start(23, '0000000a', dir(), 41);
+    await eventually(same.ended);
+    expect(await readdir(dir()))
+      .to.have.length(1)
+      .and.not.to.include(held);
   });
 
   it('follows a late renewal of the dead agent', async () => {

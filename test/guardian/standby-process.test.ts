@@ -19,6 +19,9 @@ const SLOW =
 /** Ends with status 5 as long as there is no file FILE.well. */
 const SICKLY = 'echo run >> "$0"; [ -e "$0.well" ] || exit 5; while :; do sleep 0.02; done';
 
+/** Ends when it is asked to, or with status 5 when there is a file FILE.sick. */
+const POLITE = 'trap "exit 0" TERM; echo there >> "$0"; while [ ! -e "$0.sick" ]; do sleep 0.02; done; exit 5';
+
 interface Answer {
   readonly ok: boolean;
   readonly because: string;
@@ -48,18 +51,15 @@ for (const wanted of ['namespace', 'group'] as const) {
     const file = (name: string): string => path.join(dir(), name);
     const lines = (): string[] => textOf(file('log')).trim().split('\n');
 
-    const spawnFor = (standby: readonly string[], stopTimeoutMs = 8_000, backoffMs = 0): Promise<GuardianRecord> =>
+    const spawnFor = (standby: readonly string[], stopTimeoutMs = 8_000): Promise<GuardianRecord> =>
       driver.spawnGuardian(
         dir(),
-        setupFor(
-          {kind: 'exec', command: [fixture('polite.sh'), file('log')], containment, standby: {command: standby, backoffMs}},
-          {stopTimeoutMs},
-        ),
+        setupFor({kind: 'exec', command: [fixture('polite.sh'), file('log')], containment, standby}, {stopTimeoutMs}),
       );
     const spawnSlow = (): Promise<GuardianRecord> => spawnFor(['sh', '-c', SLOW, file('log')]);
 
-    async function look(): Promise<Answer> {
-      driver.tell({do: 'passive'});
+    async function look(backoffMs = 0): Promise<Answer> {
+      driver.tell({do: 'passive', backoffMs});
       asked += 1;
       return (await driver.hear('passive', asked)).value as Answer;
     }
@@ -126,10 +126,13 @@ for (const wanted of ['namespace', 'group'] as const) {
     });
 
     it('that ended is not started again before backoff', async () => {
-      await spawnFor(['sh', '-c', SICKLY, file('log')], 8_000, 3_600_000);
-      await eventually(async () => (await look()).because === 'the standby process has ended: exit status 5', LIMIT_MS);
-      expect(await look()).to.deep.equal({ok: false, because: 'the standby process has ended: exit status 5'});
+      await spawnFor(['sh', '-c', SICKLY, file('log')]);
+      const ended = 'the standby process has ended: exit status 5';
+      await eventually(async () => (await look(3_600_000)).because === ended, LIMIT_MS);
+      expect(await look(3_600_000)).to.deep.equal({ok: false, because: ended});
       expect(lines()).to.deep.equal(['run']);
+      // The configuration may change meanwhile.
+      expect(await look(0)).to.deep.equal({ok: false, because: `${ended}; it has been started again`});
     });
 
     it('that cannot be started is told, and keeps the service from nothing', async () => {
@@ -169,6 +172,38 @@ for (const wanted of ['namespace', 'group'] as const) {
         'something is left',
       );
     });
+
+    for (const [when, end] of [
+      ['its guardian leaves', (): void => driver.killGroup()],
+      ['it ends by itself', (): Promise<void> => writeFile(file('log.sick'), '')],
+    ] as const)
+      it(`is not forgotten for one fault while ${when}`, async () => {
+        const once = `import fs from 'node:fs';
+          import {syncBuiltinESMExports} from 'node:module';
+          const real = fs.readdirSync;
+          let left = /guardian.main\\.js$/.test(process.argv[1]) ? 1 : 0;
+          fs.readdirSync = (...words) => {
+            if (words[0] !== '/proc' || left === 0 || !fs.existsSync(${JSON.stringify(file('fault'))})) return real(...words);
+            left = 0;
+            throw Object.assign(new Error('EMFILE: too many open files'), {code: 'EMFILE'});
+          };
+          syncBuiltinESMExports();`;
+        const faulty = ['env', `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(once)}`];
+        await driver.end();
+        driver = new Driver(faulty);
+        const record = await spawnFor(['sh', '-c', POLITE, file('log')], 1_000);
+        await standBy();
+        await eventually(() => textOf(file('log')) !== '');
+        await writeFile(file('fault'), '');
+        await end();
+        if (when === 'its guardian leaves') {
+          await eventually(() => !isAlive(record.guardian), LIMIT_MS, 'the guardian stays');
+          return;
+        }
+        await eventually(async () => (await look()).because.includes('exit status 5'), LIMIT_MS, 'it does not end');
+        await rm(file('log.sick'));
+        await standBy();
+      });
 
     it('lets a new agent wait for its end', async () => {
       const record = await spawnSlow();

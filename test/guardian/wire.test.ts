@@ -69,9 +69,8 @@ describe('the lines between agent and guardian', () => {
       const service = {kind: 'exec', command: ['a'], containment, standby};
       return JSON.stringify({type: 'hello', version: 1, token: 'x', instanceId: '0000000a', agent, setup: {...setup, service}});
     };
-    for (const standby of [undefined, {command: ['b'], backoffMs: 0}])
-      expect(parseAgentMessage(hello(standby))).to.include({type: 'hello'});
-    for (const standby of [null, {}, {command: [], backoffMs: 0}, {command: ['b']}, {command: 'b', backoffMs: 0}])
+    for (const standby of [undefined, ['b']]) expect(parseAgentMessage(hello(standby))).to.include({type: 'hello'});
+    for (const standby of [null, {}, [], 'b', [1]])
       expect(parseAgentMessage(hello(standby)), JSON.stringify(standby)).to.equal(undefined);
   });
 

@@ -51,6 +51,26 @@ describe('a service with standbyExec', () => {
       await untilLast(cluster, other, 'gone passive');
     });
   });
+
+  it('has it again after a lease that ended while the service was to be started again; and a stop waits for its end', async () => {
+    const slow: ServiceOf = (place) => {
+      const {config, ...rest} = replicated(place);
+      const standbyExec = ['sh', '-c', REPLICA.replace("trap '", "trap 'sleep 2; "), `${place.logFile}.replica.${place.nodeId}`];
+      // Shorter than the end of what stands by, which is a part of every start.
+      return {...rest, config: {...config, service: {standbyExec, backoff: '8s', startTimeout: '1500ms', attempts: 5}}};
+    };
+    const timings = {...CALM, stopTimeout: '10s'};
+    await withCluster({nodes: ['n1', 'n2'], service: slow, timings}, async (cluster) => {
+      const {master, other} = await cluster.upAsPair();
+      await master.kill('guardian');
+      await eventually(async () => (await master.state()).state !== 'MASTER', LIMIT_MS, 'it does not miss its guardian');
+      const chosen = await cluster.cli('switchover', '--to', other.id, '--persistenceDir', cluster.persistenceDir);
+      expect(chosen, chosen.stderr).to.have.property('code', 0);
+      await untilLast(cluster, master, 'there passive');
+      expect(await master.terminate()).to.deep.equal({code: 0, signal: null});
+      expect(lines(cluster, master).at(-1)).to.equal('gone passive');
+    });
+  });
 });
 
 const replicaOf = (cluster: Cluster, {id}: TestNode): string => `${cluster.logFile}.replica.${id}`;

@@ -41,6 +41,10 @@ describe('a store that is open to a group', () => {
       expect(cleared, cleared.stderr).to.have.property('code', 0);
       const seen = await run(OPERATOR, 'history', '--json');
       expect(JSON.parse(seen.stdout)).to.have.length.greaterThan(2);
+      const examined = await run(OPERATOR, 'doctor', '--rounds', '1');
+      expect(examined.stdout)
+        .to.contain('rename')
+        .and.not.to.match(/EACCES|EPERM/);
       const refused = await run(STRANGER, 'status');
       expect(refused.code).to.equal(2);
       expect(refused.stderr).to.contain('EACCES');
@@ -53,6 +57,10 @@ describe('a store that is open to a group', () => {
       const unknown = await cluster.cli('init', '--persistenceDir', cluster.persistenceDir, '--storeGroup', 'no-such-group');
       expect(unknown.code).to.equal(3);
       expect(unknown.stderr).to.contain('storeGroup').and.to.contain('no-such-group').and.to.contain('groupadd');
+      for (const number of ['4294967295', '99999999999', '-1']) {
+        const refused = await cluster.cli('init', '--persistenceDir', cluster.persistenceDir, `--storeGroup=${number}`);
+        expect(refused.code, refused.stderr).to.equal(3);
+      }
       const foreign = await cluster.cli('init', '--persistenceDir', cluster.persistenceDir, '--storeGroup', '64199');
       expect(foreign.code).to.equal(2);
       expect(foreign.stderr).to.contain('EPERM');
@@ -72,5 +80,5 @@ function openToAll(cluster: Cluster): void {
   writeFileSync(cluster.logFile, '');
   chmodSync(cluster.logFile, 0o666);
   chownSync(cluster.persistenceDir, MAKER.uid, GROUP);
-  chmodSync(cluster.persistenceDir, 0o750);
+  chmodSync(cluster.persistenceDir, 0o2770);
 }

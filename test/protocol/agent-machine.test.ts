@@ -143,6 +143,26 @@ describe('an owner', () => {
     expect(hands.count('startService')).to.equal(2);
   });
 
+  it('tells its guardian of the epoch that its release has made, so that nothing older is released for it again', () => {
+    const hands = owner();
+    hands.tell({type: 'guardianSaid', report: {type: 'refused', run: 1, because: 'the deadline has come'}}, 4_010);
+    hands.tell({type: 'demote', because: 'a test'}, 4_020).acknowledge(4_021).tell({type: 'tick'}, 4_022);
+    expect(hands.renames().at(-1)).to.match(/^0000000002\.free\.n1\.aaaaaaaa\./);
+    hands.answer(true, 4_030);
+    const told = hands.effects.filter((effect) => effect.type === 'setDeadline').at(-1);
+    expect(told).to.include({epoch: 2, deadline: 'now'});
+    expect(hands.renames().at(-1)).to.match(new RegExp(`\\.${told?.attempt}$`));
+  });
+
+  it('that loses its lease while it waits for another attempt has nothing more to wait for', () => {
+    const hands = owner();
+    hands.tell({type: 'guardianSaid', report: {type: 'refused', run: 1, because: 'the deadline has come'}}, 4_010);
+    expect(hands.state.service.kind).to.equal('backoff');
+    hands.list('0000000002.held.n2.bbbbbbbb.30000.1', 4_100);
+    expect(hands.state.lease.kind).to.equal('none');
+    expect(hands.state.service.kind).to.equal('down');
+  });
+
   it('writes a claim to the history once, though a listing shows it before its reply', () => {
     const hands = listening(FREE).tell({type: 'tick'}, 4_000);
     hands.list('0000000001.held.n1.aaaaaaaa.30000.1', 4_001).answer(true, 4_002);

@@ -192,7 +192,12 @@ describe('the guardian whose agent is gone (K)', () => {
 
   it('releases for every instance that has fed it, with attempts above all it was told', () => {
     const {effects} = play([connected, [1, deadline(30_000, 7)], [2, {type: 'linkClosed'}], [3, {type: 'agentGone'}]], 0);
-    expect(effects.find((effect) => effect.type === 'release')).to.deep.equal({type: 'release', instances: [A], attempt: 7});
+    expect(effects.find((effect) => effect.type === 'release')).to.deep.equal({
+      type: 'release',
+      instances: [A],
+      epoch: 5,
+      attempt: 7,
+    });
   });
 
   it('keeps the service for agentLossGrace, for the next agent to adopt', () => {

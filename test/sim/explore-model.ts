@@ -30,7 +30,7 @@ export interface ExploreNode {
   readonly guardian: GuardianState | undefined;
   /** The epoch under which the service runs. */
   readonly serves: {readonly run: number; readonly epoch: number} | undefined;
-  readonly helper: {readonly instances: readonly InstanceId[]; readonly attempt: number} | undefined;
+  readonly helper: {readonly instances: readonly InstanceId[]; readonly epoch: number; readonly attempt: number} | undefined;
 }
 
 export interface ExploreState {
@@ -182,7 +182,7 @@ export function tellGuardian(d: Draft, i: number, input: GuardianInput): void {
         tellGuardian(d, i, {type: 'runGone', run: effect.run, proven: true});
         break;
       case 'release':
-        change(d, i, {helper: {instances: effect.instances, attempt: effect.attempt}});
+        change(d, i, {helper: {instances: effect.instances, epoch: effect.epoch, attempt: effect.attempt}});
         break;
       case 'exit':
         change(d, i, {guardian: undefined, helper: undefined});

@@ -238,7 +238,12 @@ function guardianChoices(s: ExploreState, i: number): Choice[] {
       `${name}: the helper releases`,
       (d) => {
         const held = parseLockName(d.lock);
-        if (held?.kind === 'held' && held.writer && helper.instances.includes(held.writer.instanceId)) {
+        if (
+          held?.kind === 'held' &&
+          held.epoch >= helper.epoch &&
+          held.writer &&
+          helper.instances.includes(held.writer.instanceId)
+        ) {
           const to = `${String(held.epoch + 1).padStart(10, '0')}.free.${held.writer.nodeId}.${held.writer.instanceId}.${helper.attempt + 1}`;
           execute(d, d.lock, to);
         }

@@ -7,7 +7,6 @@ import {
   type GuardianInput,
   type GuardianReport,
 } from '../../lib/protocol/guardian-machine.ts';
-import type {InstanceId} from '../../lib/protocol/words.ts';
 import {endWithGuardian, killRun, startRun, termRun} from './service-model.ts';
 import {callList, callRename} from './store-calls.ts';
 import {killAgentProc, toAgent} from './world-agent.ts';
@@ -140,7 +139,7 @@ function perform(w: World, guardian: GuardianProc, effect: GuardianEffect): void
       return killLastAgent(w, guardian);
     case 'release':
       w.log.add(w.clock.now, guardian.host.name, `guardian: releases for its dead agent, attempts above ${effect.attempt}`);
-      return startHelper(w, guardian, effect.instances, effect.attempt);
+      return startHelper(w, guardian, effect);
     case 'exit':
       return endGuardian(w, guardian, effect.because);
     default:
@@ -230,7 +229,8 @@ function bury(w: World, guardian: GuardianProc): void {
 }
 
 /** The helper is a process of its own: it lists and renames until no name of these instances is left, and may outlive the guardian. */
-function startHelper(w: World, guardian: GuardianProc, instances: readonly InstanceId[], above: number): void {
+function startHelper(w: World, guardian: GuardianProc, what: GuardianEffect & {type: 'release'}): void {
+  const {instances, epoch, attempt: above} = what;
   const {host} = guardian;
   guardian.helper = true;
   w.checks.helperStarted(guardian);
@@ -249,7 +249,9 @@ function startHelper(w: World, guardian: GuardianProc, instances: readonly Insta
     }
     callList(w, host, tries > 1, (listing) => {
       const parsed = listing.kind === 'names' ? listing.names.flatMap((text) => parseLockName(text) ?? []) : [];
-      const mine = parsed.find((name) => name.kind === 'held' && name.writer && instances.includes(name.writer.instanceId));
+      const mine = parsed.find(
+        (name) => name.kind === 'held' && name.epoch >= epoch && name.writer && instances.includes(name.writer.instanceId),
+      );
       if (!mine?.writer) {
         // A stale listing may hide it: it counts when a refreshed one shows somebody else's name, twice.
         if (parsed.length === 1) missing++;
