@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const verdicts: Verdict[] = [];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const verdict = await tryMutation(next, Number(values.first), Number(values.seeds));
+      const verdict = await tryMutation(next, next.first ?? Number(values.first), Number(values.seeds));
       verdicts.push(verdict);
       process.stdout.write(`${row(verdict)}\n`);
     }
